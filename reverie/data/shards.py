@@ -1,0 +1,94 @@
+"""Footage on disk: WebDataset tars of exact clips, each with a JSON-lines manifest that says where its members lie.
+
+`shard-00003.tar` holds KEY.mkv (FFV1) and KEY.json (the Scene or any ground truth) per clip; `shard-00003.jsonl` one line
+per clip with byte offsets, so that any clip is one seek away and a reader's cursor is one integer. A shard and its
+manifest appear whole (the manifest last) or not at all: an interrupted writer starts at the first missing one.
+"""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reverie import video as codecs
+from reverie.video import Video, whole_file
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a manifest. offset and length: bytes of the clip within the shard; scene: those of its ground truth."""
+
+    key: str
+    shard: str
+    offset: int
+    length: int
+    scene: tuple[int, int]
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    captions: tuple[str, ...]
+    still_captions: tuple[str, ...]
+
+
+def write_shard(path: Path, clips: Iterable[tuple[str, Video, dict[str, Any]]]) -> None:
+    """Write (key, video, ground truth) triples to `path` (.tar) and its manifest; captions are taken from the ground truth."""
+    lines = []
+    with whole_file(path) as temporary:
+        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
+            for key, clip, truth in clips:
+                offset, length = _add(tar, f"{key}.mkv", codecs.encode_lossless(clip))
+                scene = _add(tar, f"{key}.json", json.dumps(truth, ensure_ascii=False).encode())
+                entry = Entry(
+                    key=key, shard=path.name, offset=offset, length=length, scene=scene, width=clip.frames.shape[2], height=clip.frames.shape[1],
+                    num_frames=clip.num_frames, fps=clip.fps, captions=tuple(truth["captions"]), still_captions=tuple(truth["still_captions"]),
+                )  # fmt: skip
+                lines.append(json.dumps(entry.__dict__, ensure_ascii=False))
+    with whole_file(path.with_suffix(".jsonl")) as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> tuple[int, int]:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    assert tar.fileobj is not None
+    tar.addfile(info, io.BytesIO(data))
+    return tar.offset - -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE, len(data)
+
+
+class Footage:
+    """A folder of shards as a sequence of clips, in the order of shard name and line. Raises ValueError without a clip."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise ValueError(f"{folder}: no such folder of footage; `reverie worlds render -o {folder}` makes one")
+        self.entries: list[Entry] = []
+        for manifest in sorted(self.folder.glob("*.jsonl")):
+            for line in manifest.read_text().splitlines():
+                row = json.loads(line)
+                self.entries.append(Entry(**{**row, "scene": tuple(row["scene"]), "captions": tuple(row["captions"]), "still_captions": tuple(row["still_captions"])}))
+        if not self.entries:
+            raise ValueError(f"{folder}: holds no clip (no *.jsonl beside *.tar); `reverie worlds render -o {folder}` makes some")
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def video(self, index: int) -> Video:
+        """The frames of clip `index`, decoded."""
+        entry = self.entries[index]
+        return codecs.read(self._bytes(entry.shard, entry.offset, entry.length))
+
+    def scene(self, index: int) -> dict[str, Any]:
+        """The ground truth of clip `index` as written."""
+        entry = self.entries[index]
+        return json.loads(self._bytes(entry.shard, *entry.scene))
+
+    def _bytes(self, shard: str, offset: int, length: int) -> bytes:
+        with open(self.folder / shard, "rb") as file:
+            file.seek(offset)
+            return file.read(length)

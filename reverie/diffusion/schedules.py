@@ -1,0 +1,21 @@
+"""Noise levels: where training draws them and where sampling walks."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def resolution_shift(num_values: int) -> float:
+    """How far levels move towards noise for a clip of `num_values` latent numbers: sqrt(n / 4096) within 1 and 4 (SD3, eq. 23)."""
+    return min(4.0, max(1.0, math.sqrt(num_values / 4096)))
+
+
+def shifted(u: Tensor, shift: float) -> Tensor:
+    """u in [0, 1] -> shift * u / (1 + (shift - 1) * u), which keeps 0 and 1."""
+    return shift * u / (1 + (shift - 1) * u)
+
+
+def levels(num_steps: int, shift: float) -> Tensor:
+    """The global levels of a sampling run, from 1 to 0: [num_steps + 1]."""
+    return shifted(torch.linspace(1, 0, num_steps + 1, dtype=torch.float64), shift).float()  # float64, so that the ends are exact

@@ -1,0 +1,109 @@
+"""The prompt check: does a film show the colour and the motion that its prompt asked for? Classical image processing, no network.
+
+The thing is what differs in chroma from the middle colour of its row (ground and sky are nearly even along a row); its colour is the
+nearest of six hues, its motion is read from the track of its centre. `reverie evaluate prompts --footage DIR` measures the check
+itself on simulator footage, whose truth is known.
+"""
+
+import colorsys
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from reverie.data.shards import Footage
+
+HUES = {"red": 1.0, "orange": 25.0, "yellow": 53.0, "green": 128.0, "blue": 229.0, "purple": 280.0}  # degrees, of the lit side
+CHROMA = 0.16  # least distance from the row's middle colour, of channel differences in [0, 1]
+MOTIONS = ("left", "right", "fall", "jump")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt with what it asks for: one of HUES, one of MOTIONS."""
+
+    text: str
+    colour: str
+    motion: str
+
+
+def prompt_list(name: str) -> list[Prompt]:
+    """A list of prompts.json: main, varied, chinese (all three never used to choose anything) or tune."""
+    lists = json.loads(resources.files("reverie.evaluation").joinpath("prompts.json").read_text("utf-8"))
+    if name not in lists:
+        raise ValueError(f"no list of prompts {name!r}: {', '.join(lists)}")
+    return [Prompt(*row) for row in lists[name]]
+
+
+def look(frames: np.ndarray) -> tuple[str, str]:
+    """uint8 [T H W 3] -> (colour, motion) of the thing that is seen; "none" where nothing clear is."""
+    x = frames.astype(np.float32) / 255
+    chroma = np.stack([x[..., 0] - x[..., 1], x[..., 1] - x[..., 2]], -1)
+    rows = np.median(chroma, axis=(0, 2), keepdims=True)
+    mask = np.linalg.norm(chroma - rows, axis=-1) > CHROMA
+    area = mask.sum((1, 2))
+    seen = area > 0.004 * mask[0].size
+    if seen.mean() < 0.6:
+        return "none", "none"
+    return _colour(x[mask]), _motion(mask, seen)
+
+
+def _colour(pixels: np.ndarray) -> str:
+    """The hue to which most of the pixels, weighted by saturation, are nearest."""
+    high, low = pixels.max(-1), pixels.min(-1)
+    weight = high - low
+    votes = dict.fromkeys(HUES, 0.0)
+    for pixel, amount in zip(pixels[:: max(1, len(pixels) // 3000)], weight[:: max(1, len(pixels) // 3000)], strict=True):
+        hue = 360 * colorsys.rgb_to_hsv(*pixel)[0]
+        votes[min(HUES, key=lambda name: abs((hue - HUES[name] + 180) % 360 - 180))] += float(amount)
+    return max(votes, key=lambda name: votes[name])
+
+
+def _motion(mask: np.ndarray, seen: np.ndarray) -> str:
+    """Sideways if the centre crosses 15% of the width and more than it rises or falls; else which comes first, down or up."""
+    _, height, width = mask.shape
+    centres = [(np.median(np.nonzero(m)[1]) / width, 1 - np.median(np.nonzero(m)[0]) / height) for m in mask[seen]]
+    x, y = np.array(centres).T
+    across, rise, drop = x[-1] - x[0], y.max() - y[:2].min(), y[:2].max() - y.min()
+    if abs(across) > 0.15 and abs(across) > max(rise, drop):
+        return "left" if across < 0 else "right"
+    if max(rise, drop) < 0.07:
+        return "none"
+    return "jump" if rise > drop else "fall"
+
+
+def check_on_footage(footage: Footage, limit: int | None) -> tuple[list[Prompt], list[tuple[str, str]]]:
+    """The check against the truth: clips of the kind of the lists (one hued thing, still camera), as (asked, found)."""
+    asked, found = [], []
+    known = {"roll_left": "left", "roll_right": "right", "fall": "fall", "jump": "jump"}
+    for index in range(len(footage)):
+        scene = footage.scene(index)
+        subject = scene["subjects"][0]
+        motion = known.get((subject["facts"] or [""])[0])
+        if len(scene["subjects"]) == 1 and scene["camera"]["kind"] == "static" and subject["colour"] in HUES and motion:
+            asked.append(Prompt(footage.entries[index].captions[0], subject["colour"], motion))
+            found.append(look(footage.video(index).frames[:16]))
+            if len(asked) == limit:
+                break
+    if not asked:
+        raise ValueError(f"{footage.folder}: no clip of one hued thing under a still camera")
+    return asked, found
+
+
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """95% interval of a share (Wilson 1927)."""
+    z, p = 1.96, right / total
+    middle, half = p + z * z / (2 * total), z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    return (middle - half) / (1 + z * z / total), (middle + half) / (1 + z * z / total)
+
+
+def score(found: Sequence[tuple[str, str]], asked: Sequence[Prompt]) -> dict[str, float | int | list[float]]:
+    """Shares of right colours and motions with their intervals."""
+    figures: dict[str, float | int | list[float]] = {"prompts": len(asked)}
+    for i, name in enumerate(("colour", "motion")):
+        right = sum(f[i] == getattr(a, name) for f, a in zip(found, asked, strict=True))
+        figures |= {f"{name}_right": right, f"{name}": right / len(asked), f"{name}_interval": [round(v, 3) for v in wilson(right, len(asked))]}
+    return figures

@@ -1,0 +1,198 @@
+"""The diffusion transformer: noisy spacetime patches in, clean ones out. Read this first.
+
+Wan's block layout (arXiv 2503.20314): one shared time projection plus a learned table per block, self-attention with QK-norm
+and 3D RoPE, cross-attention to the text behind an affine norm, a GELU feed-forward; residual stream and modulation in fp32,
+matrix products in the input's dtype. Tokens of many clips lie in one sequence (patches/packing.py); a clip may have several
+noise levels at once, normally one per latent frame, and the modulation is computed once per level.
+
+Not here: noise, losses and solvers (diffusion/), how requests become tokens (sampling/).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reverie.diffusion.flow import Prediction
+from reverie.layers.attention import packed_attention, packed_cross_attention, runs_of
+from reverie.layers.norms import LayerNorm, RMSNorm, layer_norm
+from reverie.layers.precision import Linear
+from reverie.layers.rope import rotate, rotations
+from reverie.patches.packing import Pack
+from reverie.text.refiner import TextRefiner, sinusoids
+
+FREQUENCIES = 256  # of the noise level's embedding
+MAX_RUNS = 16  # of levels with equal numbers of tokens, beyond which modulation gathers rows instead
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """token_width: numbers per spacetime patch; text_width: of the frozen text features; head width is width / heads."""
+
+    token_width: int = 64
+    text_width: int = 1280
+    width: int = 320
+    depth: int = 10
+    heads: int = 5
+    feedforward: int = 1024
+    prediction: Prediction = "clean"
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or self.width // self.heads % 4:
+            raise ValueError(f"width {self.width} must be a multiple of 4 x heads {self.heads}")
+        if min(self.token_width, self.text_width, self.depth, self.feedforward) < 1:
+            raise ValueError("token_width, text_width, depth and feedforward must be at least 1")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the text says to every block: keys and values [B S N K] per block, and which of the S are words: bool [B S]."""
+
+    keys_values: tuple[tuple[Tensor, Tensor], ...]
+    mask: Tensor
+
+
+class Spread:
+    """Rows per noise level [G D] to rows per token: by broadcasting over runs of levels with equally many tokens."""
+
+    def __init__(self, level_ids: Tensor, num_levels: int) -> None:
+        self.level_ids = level_ids
+        counts = torch.bincount(level_ids, minlength=num_levels).tolist()
+        in_order = bool((level_ids[1:] >= level_ids[:-1]).all())
+        self.runs = [(first, last, counts[first]) for first, last in runs_of(counts)] if in_order else []
+        self.gather = not in_order or len(self.runs) > MAX_RUNS
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        if self.gather:
+            return rows[self.level_ids]
+        return torch.cat([rows[first:last, None].expand(-1, count, -1).flatten(0, 1) for first, last, count in self.runs])
+
+
+class SelfAttention(nn.Module):
+    """Attention within a clip. x [L D] -> [L D]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q, self.k, self.v, self.out = (Linear(width, width) for _ in range(4))
+        self.norm_q, self.norm_k = RMSNorm(width), RMSNorm(width)
+
+    def forward(self, x: Tensor, rotation: Tensor, lengths: Sequence[int], masks: Sequence[Tensor | None]) -> Tensor:
+        q = rotate(self.norm_q(self.q(x)).unflatten(-1, (self.heads, -1)), rotation)  # [L N K]
+        k = rotate(self.norm_k(self.k(x)).unflatten(-1, (self.heads, -1)), rotation)
+        v = self.v(x).unflatten(-1, (self.heads, -1))
+        return self.out(packed_attention(q, k, v, lengths, masks).flatten(-2))
+
+
+class CrossAttention(nn.Module):
+    """Tokens look at their clip's text. x [L D] -> [L D]; keys and values are made once per text by `prepare`."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q, self.k, self.v, self.out = (Linear(width, width) for _ in range(4))
+        self.norm_q, self.norm_k = RMSNorm(width), RMSNorm(width)
+
+    def prepare(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """text [B S D] -> keys, values [B S N K]."""
+        return self.norm_k(self.k(text)).unflatten(-1, (self.heads, -1)), self.v(text).unflatten(-1, (self.heads, -1))
+
+    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor, lengths: Sequence[int]) -> Tensor:
+        q = self.norm_q(self.q(x)).unflatten(-1, (self.heads, -1))  # [L N K]
+        return self.out(packed_cross_attention(q, *keys_values, lengths, mask).flatten(-2))
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention, feed-forward. x [L D] fp32 -> [L D] fp32."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.table = nn.Parameter(torch.randn(6, width) / width**0.5)
+        self.attention = SelfAttention(width, config.heads)
+        self.norm_cross = LayerNorm(width, bias=True)
+        self.cross = CrossAttention(width, config.heads)
+        self.wide, self.narrow = Linear(width, config.feedforward), Linear(config.feedforward, width)
+
+    def forward(self, x: Tensor, modulation: Tensor, spread: Spread, dtype: torch.dtype, rotation: Tensor,
+                lengths: Sequence[int], masks: Sequence[Tensor | None], keys_values: tuple[Tensor, Tensor], text_mask: Tensor) -> Tensor:  # fmt: skip
+        shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table).unbind(1)  # each [G D]
+        h = modulate(layer_norm(x), shift1, scale1, spread).to(dtype)  # [L D]
+        x = torch.addcmul(x, self.attention(h, rotation, lengths, masks).float(), spread(gate1))
+        x = x + self.cross(self.norm_cross(x).to(dtype), keys_values, text_mask, lengths)
+        h = modulate(layer_norm(x), shift2, scale2, spread).to(dtype)
+        h = self.narrow(F.gelu(self.wide(h), approximate="tanh"))
+        return torch.addcmul(x, h.float(), spread(gate2))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor, spread: Spread) -> Tensor:
+    """x * (1 + scale) + shift, with scale and shift [G D] spread over the tokens of each level."""
+    return torch.addcmul(spread(shift), x, spread(1 + scale))
+
+
+class Transformer(nn.Module):
+    """`denoise(pack, condition)` -> clean tokens [L C] (or velocities: config.prediction says which)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.text = TextRefiner(config.text_width, width, config.heads)
+        self.embed = Linear(config.token_width, width)
+        self.time1, self.time2 = Linear(FREQUENCIES, width), Linear(width, width)
+        self.extras1, self.extras2 = Linear(3, width), Linear(width, width)
+        self.modulation = Linear(width, 6 * width)
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.depth)])
+        self.table = nn.Parameter(torch.randn(2, width) / width**0.5)
+        self.out = Linear(width, config.token_width)
+        self.compute_dtype = torch.float32
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        for module in (self.time1, self.time2, self.extras1, self.extras2, self.modulation):
+            nn.init.normal_(module.weight, std=0.02)
+        nn.init.zeros_(self.out.weight)
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            nn.init.zeros_(block.cross.out.weight)
+
+    def prepare(self, features: Tensor, mask: Tensor) -> Condition:
+        """Frozen text features [B S F] and their mask [B S] -> the condition of B clips, once per prompt."""
+        text, mask = self.text(features.to(self.compute_dtype), mask)
+        return Condition(tuple(block.cross.prepare(text) for block in self.blocks), mask)  # type: ignore[union-attr]
+
+    def denoise(self, pack: Pack, condition: Condition) -> Tensor:
+        """Clip b of the pack under text b of the condition: tokens [L C] at their levels -> [L C], fp32."""
+        dtype = self.compute_dtype
+        spread = Spread(pack.level_ids, len(pack.sigma))
+        level_samples = torch.zeros_like(pack.sigma, dtype=torch.long).scatter_(0, pack.level_ids, pack.sample_ids)  # [G]
+        rotation = rotations(pack.positions, self.config.width // self.config.heads)  # [L 1 K/2]
+        masks = [_causal_mask(p[:, 0]) if c else None for p, c in zip(pack.positions.split(list(pack.lengths)), pack.causal, strict=True)]
+
+        time = self.time2(F.silu(self.time1(sinusoids(1000 * pack.sigma, FREQUENCIES))))  # [G D]
+        time = time + self.extras2(F.silu(self.extras1(pack.extras.float())))[level_samples]  # [G D]
+        modulation = self.modulation(F.silu(time)).unflatten(-1, (6, -1))  # [G 6 D]
+        x = self.embed(pack.tokens.to(dtype)).float()  # [L D]
+        for block, keys_values in zip(self.blocks, condition.keys_values, strict=True):
+            x = block(x, modulation, spread, dtype, rotation, pack.lengths, masks, keys_values, condition.mask)
+        shift, scale = (time[:, None] + self.table).unbind(1)  # [G D]
+        return self.out(modulate(layer_norm(x), shift, scale, spread).to(dtype)).float()  # [L C]
+
+    def num_parameters(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    def estimate_flops(self, num_tokens: int) -> int:
+        """Floating-point operations of one forward pass of one clip: 2 per weight of the blocks and token, plus attention."""
+        per_token = 2 * sum(p.numel() for p in self.blocks.parameters() if p.ndim == 2)
+        return num_tokens * (per_token + 4 * self.config.depth * self.config.width * num_tokens)
+
+
+def _causal_mask(times: Tensor) -> Tensor:
+    """times [l] -> bool [l l]: a token sees its own and earlier times."""
+    return times[:, None] >= times[None, :]

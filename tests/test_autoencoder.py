@@ -1,0 +1,123 @@
+"""The autoencoder: any size in and out, local latents, exact streams, the linear start."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reverie.autoencoder.autoencoder import Autoencoder
+from reverie.autoencoder.losses import moving_mask, reconstruction_loss
+from reverie.presets import tiny
+
+
+def video(frames: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(1, 3, frames, height, width, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@given(st.integers(1, 9), st.integers(16, 40), st.integers(16, 40), st.integers(0, 3))
+def test_any_size_comes_back(autoencoder: Autoencoder, frames: int, height: int, width: int, lead: int):
+    x = video(frames, height, width)
+    with torch.no_grad():
+        latents = autoencoder.encode(x, lead)
+        assert latents.shape == (1, 16, -(-(frames + lead) // 4), -(-height // 16) * 2, -(-width // 16) * 2)
+        assert autoencoder.decode(latents, frames, height, width, lead).shape == x.shape
+
+
+def test_a_latent_does_not_depend_on_where_it_stands(autoencoder: Autoencoder):
+    x = video(12, 32, 32)
+    with torch.no_grad():
+        whole = autoencoder.encode(x)
+        assert torch.allclose(autoencoder.encode(x[:, :, 4:8])[:, :, 0], whole[:, :, 1], atol=1e-5)
+        assert torch.allclose(autoencoder.encode(torch.cat([x[:, :, 8:], x[:, :, :4]], 2))[:, :, 1], whole[:, :, 0], atol=1e-5)
+
+
+def test_an_image_is_a_video_of_one_frame(autoencoder: Autoencoder):
+    x = video(1, 32, 48)
+    with torch.no_grad():
+        assert torch.allclose(autoencoder.encode(x, lead=3), autoencoder.encode(x.expand(-1, -1, 4, -1, -1)), atol=1e-6)
+        first = autoencoder.encode(torch.cat([x, video(4, 32, 48, 1)], 2), lead=3)
+        assert torch.allclose(first[:, :, :1], autoencoder.encode(x, lead=3), atol=1e-5)
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=4))
+def test_decoding_in_pieces_is_decoding_the_whole(autoencoder: Autoencoder, pieces: list[int]):
+    latents = torch.randn(1, 16, sum(pieces), 4, 6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        whole, _ = autoencoder.decode_piece(latents, None)
+        cache, parts = None, []
+        for part in latents.split(pieces, 2):
+            decoded, cache = autoencoder.decode_piece(part, cache)
+            parts.append(decoded)
+    assert torch.allclose(torch.cat(parts, 2), whole, atol=1e-5)  # fp32
+
+
+def test_decoding_is_causal(autoencoder: Autoencoder):
+    latents = torch.randn(1, 16, 4, 4, 4)
+    other = latents.clone()
+    other[:, :, 2:] += 1
+    with torch.no_grad():
+        a, b = autoencoder.decode_piece(latents, None)[0], autoencoder.decode_piece(other, None)[0]
+    assert torch.allclose(a[:, :, :8], b[:, :, :8], atol=1e-6)
+    assert not torch.allclose(a[:, :, 8:], b[:, :, 8:], atol=1e-3)
+
+
+def test_training_starts_at_the_linear_codec():
+    network = Autoencoder(tiny().autoencoder)
+    coarse = torch.randn(6, 4, 4, 12, generator=torch.Generator().manual_seed(0))
+    groups = torch.nn.functional.interpolate(coarse.permute(0, 3, 1, 2), size=32, mode="bilinear").permute(0, 2, 3, 1).clamp(-1, 1)
+    kept = network.fit_linear(groups)
+    with torch.no_grad():
+        raw = network.encode_raw(groups[:, None])
+        back, _ = network.decode_raw(raw)
+    lost = (back[:, 0] - groups).square().sum() / (groups - network.mean.view(8, 8, 12).repeat(4, 4, 1)).square().sum()
+    assert float(lost) == pytest.approx(1 - kept, abs=1e-3)
+    spread = raw.flatten(0, -2).std(0)
+    assert bool((spread[:-1] >= spread[1:] - 1e-3).all())  # the components keep a falling scale
+    assert float(raw.flatten(0, -2).var(0).mean()) == pytest.approx(1, rel=0.02)
+
+
+def test_normalised_latents_have_unit_scale(autoencoder: Autoencoder):
+    import copy
+
+    network = copy.deepcopy(autoencoder)
+    x = video(16, 64, 64)
+    groups = x[0].permute(1, 2, 3, 0).unflatten(0, (4, 4)).permute(0, 2, 3, 1, 4).flatten(-2)[None]
+    with torch.no_grad():
+        network.fit_normalisation(network.encode_raw(groups))
+        latents = network.encode(x)
+    assert float(latents.mean()) == pytest.approx(0, abs=1e-4)
+    assert float(latents.std()) == pytest.approx(1, abs=1e-2)
+
+
+def test_every_parameter_gets_a_gradient(autoencoder: Autoencoder):
+    autoencoder.zero_grad()
+    raw = autoencoder.encode_raw(torch.rand(1, 3, 32, 32, 12) * 2 - 1)
+    autoencoder.decode_raw(raw)[0].square().mean().backward()
+    for name, parameter in autoencoder.named_parameters():
+        assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, name
+
+
+def test_what_moves_weighs_more():
+    still, moving = torch.zeros(1, 3, 4, 16, 16), torch.zeros(1, 3, 4, 16, 16)
+    moving[:, :, 2:] = 0.5
+    assert not moving_mask(still).any()
+    assert moving_mask(moving)[0, 0, :, 0, 0].tolist() == [False, False, True, False]
+    assert reconstruction_loss(moving + 0.1, moving) > 2 * reconstruction_loss(still + 0.1, still)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (torch.zeros(3, 4, 32, 32), "B 3 T H W"), (torch.zeros(1, 4, 4, 32, 32), "B 3 T H W"), (torch.zeros(1, 3, 0, 32, 32), "empty axis"),
+        (torch.zeros(1, 3, 4, 32, 32, dtype=torch.float64), "float64"), (torch.full((1, 3, 4, 32, 32), 3.0), "outside"), (torch.full((1, 3, 4, 32, 32), torch.nan), "not finite"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused(autoencoder: Autoencoder, bad: torch.Tensor, message: str):
+    with pytest.raises(ValueError, match=message):
+        autoencoder.encode(bad)
+    with pytest.raises(ValueError, match="lead is 4"):
+        autoencoder.encode(video(4, 32, 32), lead=4)
+    with pytest.raises(ValueError, match="need"):
+        autoencoder.decode(torch.zeros(1, 16, 3, 4, 4), 16, 32, 32)
+    with pytest.raises(ValueError, match="16 t h w"):
+        autoencoder.decode(torch.zeros(1, 8, 4, 4, 4), 16, 32, 32)

@@ -1,0 +1,139 @@
+"""The network: packing does not mix clips, causality holds, every parameter learns, the seams behave."""
+
+import pytest
+import torch
+
+from reverie.layers.attention import attend
+from reverie.layers.norms import RMSNorm
+from reverie.layers.rope import rotate, rotations
+from reverie.patches.packing import Piece, extras_of, pack, unpack
+from reverie.patches.positions import token_positions
+from reverie.presets import PRESETS, tiny
+from reverie.text.refiner import pad_texts
+from reverie.transformer.dit import Spread, Transformer, TransformerConfig
+
+
+def network() -> Transformer:
+    """A tiny transformer in which nothing is zero any more."""
+    torch.manual_seed(0)
+    net = Transformer(tiny().transformer)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1) if parameter.ndim > 1 else None
+    return net
+
+
+def piece(t: int, h: int, w: int, causal: bool = False, seed: int = 0) -> Piece:
+    g = torch.Generator().manual_seed(seed)
+    return Piece(
+        torch.randn(t * h * w, 64, generator=g), token_positions(torch.arange(t) / 2, (h, w)), torch.rand(t, generator=g),
+        torch.arange(t).repeat_interleave(h * w), extras_of(16 * w, 16 * h, 8.0), causal,
+    )  # fmt: skip
+
+
+PIECES = [piece(1, 4, 4, seed=1), piece(2, 3, 5, seed=2), piece(2, 3, 5, True, seed=3), piece(3, 4, 2, seed=4), piece(2, 3, 5, seed=5)]
+TEXTS = [torch.randn(n, 1280, generator=torch.Generator().manual_seed(n)) for n in (3, 0, 7, 1, 4)]
+
+
+def run(net: Transformer, pieces: list[Piece], texts: list[torch.Tensor]) -> list[torch.Tensor]:
+    packed = pack(pieces)
+    return unpack(net.denoise(packed, net.prepare(*pad_texts(texts, 1280))), packed.lengths)
+
+
+def test_a_clip_does_not_depend_on_its_pack_mates():
+    net = network()
+    with torch.no_grad():
+        together = run(net, PIECES, TEXTS)
+        for piece_, text, result in zip(PIECES, TEXTS, together, strict=True):
+            alone = run(net, [piece_], [text])[0]
+            assert torch.allclose(alone, result, atol=1e-5)  # fp32: only the order of sums differs
+        assert not torch.allclose(together[1], run(net, [PIECES[1]], [TEXTS[2]])[0], atol=1e-3)  # but on its text
+
+
+def test_causal_clips_do_not_see_later_frames():
+    net = network()
+    changed = piece(3, 3, 3, True, seed=9)
+    tokens = changed.tokens.clone()
+    tokens[18:] += 1
+    other = Piece(tokens, changed.positions, changed.sigma, changed.level_ids, changed.extras, True)
+    with torch.no_grad():
+        a, b = run(net, [changed], TEXTS[:1])[0], run(net, [other], TEXTS[:1])[0]
+    assert torch.equal(a[:18], b[:18])
+    assert not torch.allclose(a[18:], b[18:], atol=1e-3)
+
+
+def test_levels_per_token_give_the_same_as_levels_per_frame():
+    net = network()
+    whole = piece(2, 3, 4, seed=6)
+    per_token = Piece(whole.tokens, whole.positions, whole.sigma[whole.level_ids], torch.arange(24), whole.extras)
+    shuffled = torch.randperm(24, generator=torch.Generator().manual_seed(0))
+    gathered = Piece(whole.tokens, whole.positions, whole.sigma[whole.level_ids][shuffled], torch.argsort(shuffled), whole.extras)
+    assert Spread(gathered.level_ids, 24).gather
+    with torch.no_grad():
+        results = [run(net, [p], TEXTS[:1])[0] for p in (whole, per_token, gathered)]
+    assert torch.allclose(results[0], results[1], atol=1e-5)
+    assert torch.allclose(results[0], results[2], atol=1e-5)
+
+
+def test_every_parameter_gets_a_gradient():
+    net = network()
+    sum(result.square().mean() for result in run(net, PIECES, TEXTS)).backward()  # type: ignore[union-attr]
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0, name
+
+
+def test_bf16_stays_near_fp32():
+    net = network()
+    with torch.no_grad():
+        exact = torch.cat(run(net, PIECES, TEXTS))
+        net.compute_dtype = torch.bfloat16
+        rough = torch.cat(run(net, PIECES, TEXTS))
+    assert float((exact - rough).square().mean().sqrt() / exact.std()) < 0.05  # bf16 keeps 8 bits; two blocks deep
+
+
+def test_rms_norm_is_the_textbook_one_with_its_gradient():
+    norm = RMSNorm(12)
+    torch.nn.init.normal_(norm.weight)
+    x = torch.randn(5, 12, requires_grad=True)
+    assert torch.allclose(norm(x), torch.nn.functional.rms_norm(x, (12,), norm.weight, norm.eps), atol=1e-5)
+    ours = torch.autograd.grad(norm(x).sin().sum(), (x, norm.weight))
+    theirs = torch.autograd.grad(torch.nn.functional.rms_norm(x, (12,), norm.weight, norm.eps).sin().sum(), (x, norm.weight))
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_rotation_keeps_lengths_depends_on_differences_only_and_turns_gradients_back():
+    q, k = torch.randn(1, 1, 64), torch.randn(1, 1, 64)
+    places = torch.tensor([[0.3, -2.0, 5.0], [1.7, 0.5, 4.0]])
+    move = torch.tensor([2.0, 3.0, -1.0])
+    dots = [float((rotate(q, rotations(p[:1])) * rotate(k, rotations(p[1:]))).sum()) for p in (places, places + move)]
+    assert dots[0] == pytest.approx(dots[1], abs=1e-4)
+    assert torch.allclose(rotate(q, rotations(places[:1])).norm(), q.norm(), atol=1e-4)
+    x = torch.randn(3, 2, 64, requires_grad=True)
+    r = rotations(torch.randn(3, 3))
+    weight = torch.randn(3, 2, 64)
+    (gradient,) = torch.autograd.grad((rotate(x, r) * weight).sum(), x)
+    back = torch.view_as_real(torch.view_as_complex(weight.unflatten(-1, (-1, 2))) * r.conj()).flatten(-2)
+    assert torch.allclose(gradient, back, atol=1e-5)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_back_ends_agree(masked: bool):
+    q, k, v = (torch.randn(2, n, 3, 16) for n in (5, 7, 7))
+    mask = (torch.rand(2, 1, 5, 7) < 0.7) | (torch.arange(7) == 0) if masked else None
+    fused = attend(q, k, v, mask)
+    plain = attend(q.requires_grad_(), k, v, mask)
+    assert torch.allclose(fused, plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_build_and_count_their_work(name: str):
+    preset = PRESETS[name]()
+    with torch.device("meta"):
+        net = Transformer(preset.transformer)
+    assert net.num_parameters() > 0
+    assert net.estimate_flops(200) > 2 * net.estimate_flops(100)  # attention grows faster than the sequence
+
+
+def test_impossible_widths_are_refused():
+    with pytest.raises(ValueError, match="multiple of 4"):
+        TransformerConfig(width=100, heads=7)
