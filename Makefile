@@ -3,7 +3,7 @@
 check:
 	ruff check reverie tests benchmarks
 	ruff format --check reverie tests benchmarks
-	pyright
+	mypy
 	pytest
 
 test:

@@ -289,7 +289,12 @@ def _train_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     preset, footage = _preset(options), Footage(options.data)
     with _progress("training") as advance:
         path = train_autoencoder(
-            preset.autoencoder, preset.autoencoder_training, footage, options.folder, _report(advance), lambda network, path: save_sheet(reconstruction_sheet(network, footage), path)
+            preset.autoencoder,
+            preset.autoencoder_training,
+            footage,
+            options.folder,
+            _report(advance),
+            lambda network, path: save_sheet(reconstruction_sheet(network, footage), path),
         )
     _say(options, str(path))
     return {"files": [str(path)]}
@@ -406,7 +411,9 @@ def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

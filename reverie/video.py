@@ -68,9 +68,8 @@ class Video:
         return f'<video controls loop autoplay muted src="data:video/mp4;base64,{data}"></video>'
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that becomes `path` when the block ends well and vanishes when it does not."""
+def _temporary(path: Path) -> Path:
+    """A new file beside `path` with its ending and the usual permissions. ValueError says why there can be none."""
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file")
     if not path.parent.is_dir():
@@ -83,11 +82,18 @@ def whole_file(path: Path) -> Iterator[Path]:
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(name, 0o666 & ~umask)
+    return Path(name)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that becomes `path` when the block ends well and vanishes when it does not."""
+    temporary = _temporary(path)
     try:
-        yield Path(name)
-        os.replace(name, path)
+        yield temporary
+        os.replace(temporary, path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def check_target(path: str | os.PathLike[str], num_frames: int, width: int, height: int) -> Path:
@@ -99,12 +105,8 @@ def check_target(path: str | os.PathLike[str], num_frames: int, width: int, heig
         raise ValueError(f"{path}: a .png holds one frame, this clip has {num_frames}; write .mp4 or .mkv")
     if path.suffix.lower() == ".mp4" and (width % 2 or height % 2):
         raise ValueError(f"{path}: H.264 needs even sides, this is {width}x{height}; write .mkv, or use {width + width % 2}x{height + height % 2}")
-    with whole_file(path.parent / f".{path.stem[:40]}.probe") as probe:
-        pass
-    (path.parent / f".{path.stem[:40]}.probe").unlink(missing_ok=True)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file")
-    return path if probe else path
+    _temporary(path).unlink()
+    return path
 
 
 def write(video: Video, path: str | os.PathLike[str]) -> Path:
@@ -170,7 +172,7 @@ def read(source: str | os.PathLike[str] | bytes) -> Video:
         if path.suffix.lower() == ".png":
             return _read_png(path)
     try:
-        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), metadata_errors="ignore") as container:
+        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), "r", metadata_errors="ignore") as container:
             if not container.streams.video:
                 raise ValueError(f"{name}: holds no video stream")
             stream = container.streams.video[0]

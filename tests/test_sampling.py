@@ -1,6 +1,7 @@
 """The canvas and its sampler: the two identities, tasks, independence of the batch, refusals."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_strength_one_everywhere_is_the_plain_euler_loop(dreamer: Reverie):
         x = patchify(latent_noise(3, 0, (16, 2, 4, 6)))
         shift = max(1.0, (16 * 2 * 4 * 6 / 4096) ** 0.5)
         u = [shift * k / (1 + (shift - 1) * k) for k in (1 - i / steps for i in range(steps + 1))]
-        for now, after in zip(u[:-1], u[1:], strict=True):
+        for now, after in itertools.pairwise(u):
             piece = Piece(x, token_positions(canvas.times - canvas.times[0], (2, 3)), torch.full((1,), now), torch.zeros(12, dtype=torch.long), extras_of(48, 32, 8.0))
             with_text, without = (net.denoise(pack([piece]), condition) for condition in conditions)
             clean = without + scale * (with_text - without)

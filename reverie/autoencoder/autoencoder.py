@@ -139,14 +139,20 @@ class Decoder(nn.Module):
 class Autoencoder(nn.Module):
     """encode: video [B 3 T H W] in [-1, 1] -> latents [B C t h w] of unit scale; decode is its inverse up to loss."""
 
+    basis: Tensor  # [C 768], orthonormal rows: the linear codec's components
+    mean: Tensor  # [768], of blocks
+    scale: Tensor  # [C], of the components in raw latents
+    latent_mean: Tensor  # [C], of raw latents
+    latent_std: Tensor  # [], of raw latents over all channels
+
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder, self.decoder = Encoder(config), Decoder(config)
         block = 3 * FRAMES * SPATIAL**2
-        self.register_buffer("basis", torch.eye(config.latent_channels, block))  # orthonormal rows
+        self.register_buffer("basis", torch.eye(config.latent_channels, block))
         self.register_buffer("mean", torch.zeros(block))
-        self.register_buffer("scale", torch.ones(config.latent_channels))  # of the components in raw latents
+        self.register_buffer("scale", torch.ones(config.latent_channels))
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(()))
         self.compute_dtype = torch.float32  # of the residual paths

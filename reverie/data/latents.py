@@ -50,9 +50,9 @@ def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str) -> It
                 frames = torch.from_numpy(footage.video(index).frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
                 key, count = footage.entries[index].key, frames.shape[2]
                 with torch.no_grad():
-                    tensors[f"{key}/lead"] = autoencoder.encode(frames[:, :, : 1 + (count - 1) // FRAMES * FRAMES], lead=IMAGE_LEAD)[0].half()
+                    tensors[f"{key}/lead"] = autoencoder.encode(frames[:, :, : 1 + (count - 1) // FRAMES * FRAMES], lead=IMAGE_LEAD)[0].half().contiguous()
                     if count >= FRAMES:
-                        tensors[f"{key}/clip"] = autoencoder.encode(frames[:, :, : count // FRAMES * FRAMES])[0].half()
+                        tensors[f"{key}/clip"] = autoencoder.encode(frames[:, :, : count // FRAMES * FRAMES])[0].half().contiguous()
             with whole_file(path) as temporary:
                 save_file(tensors, temporary)
         done += len(members)

@@ -28,7 +28,7 @@ def crops_at(footage: Footage, step: int, batch_size: int, seed: int, side: int 
     an image does; half are mirrored.
     """
     rng = generator(seed, step)
-    cuts = []
+    cuts: list[np.ndarray] = []
     for index in indices_at(step, -(-batch_size // 2), len(footage), seed):
         frames = footage.video(index).frames
         if frames.shape[0] < 4 * num_groups or min(frames.shape[1:3]) < side:

@@ -38,16 +38,15 @@ class Entry:
 def write_shard(path: Path, clips: Iterable[tuple[str, Video, dict[str, Any]]]) -> None:
     """Write (key, video, ground truth) triples to `path` (.tar) and its manifest; captions are taken from the ground truth."""
     lines = []
-    with whole_file(path) as temporary:
-        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-            for key, clip, truth in clips:
-                offset, length = _add(tar, f"{key}.mkv", codecs.encode_lossless(clip))
-                scene = _add(tar, f"{key}.json", json.dumps(truth, ensure_ascii=False).encode())
-                entry = Entry(
-                    key=key, shard=path.name, offset=offset, length=length, scene=scene, width=clip.frames.shape[2], height=clip.frames.shape[1],
-                    num_frames=clip.num_frames, fps=clip.fps, captions=tuple(truth["captions"]), still_captions=tuple(truth["still_captions"]),
-                )  # fmt: skip
-                lines.append(json.dumps(entry.__dict__, ensure_ascii=False))
+    with whole_file(path) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
+        for key, clip, truth in clips:
+            offset, length = _add(tar, f"{key}.mkv", codecs.encode_lossless(clip))
+            scene = _add(tar, f"{key}.json", json.dumps(truth, ensure_ascii=False).encode())
+            entry = Entry(
+                key=key, shard=path.name, offset=offset, length=length, scene=scene, width=clip.frames.shape[2], height=clip.frames.shape[1],
+                num_frames=clip.num_frames, fps=clip.fps, captions=tuple(truth["captions"]), still_captions=tuple(truth["still_captions"]),
+            )  # fmt: skip
+            lines.append(json.dumps(entry.__dict__, ensure_ascii=False))
     with whole_file(path.with_suffix(".jsonl")) as temporary:
         temporary.write_text("\n".join(lines) + "\n")
 

@@ -1,6 +1,6 @@
 """The maths of noise: rectified flow (arXiv 2209.03003) with clean prediction (JiT, arXiv 2511.13720). Imports no network.
 
-    x = (1 - sigma) * latents + sigma * noise,   velocity = noise - latents,   sigma in [0, 1], 1 = pure noise
+x = (1 - sigma) * latents + sigma * noise,   velocity = noise - latents,   sigma in [0, 1], 1 = pure noise
 """
 
 from typing import Literal

@@ -46,7 +46,8 @@ def packed_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], ma
     out = []
     for (first, last), *parts in zip(runs, q.split(sizes), k.split(sizes), v.split(sizes), strict=True):
         mask = None if masks[first] is None else torch.stack([m for m in masks[first:last] if m is not None])[:, None]
-        out.append(attend(*(x.unflatten(0, (last - first, -1)) for x in parts), mask).flatten(0, 1))
+        qi, ki, vi = (x.unflatten(0, (last - first, -1)) for x in parts)
+        out.append(attend(qi, ki, vi, mask).flatten(0, 1))
     return out[0] if len(out) == 1 else torch.cat(out)
 
 

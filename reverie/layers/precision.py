@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def fast_dtype(device: str = "cpu") -> torch.dtype:
     """torch.bfloat16 if a bf16 matrix product is at least 1.3 times as fast as an fp32 one on `device`, else torch.float32."""
     seconds = {}

@@ -101,11 +101,11 @@ class Reverie:
 
     def film(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None) -> list[Video]:
         """Fill canvases, together, and decode them. Clip n depends on canvas n alone."""
-        latents: list[Tensor] = []
-        for done, latents in sample(self.transformer, self.encoder, canvases, config):
+        result: list[Tensor] = []
+        for done, result in sample(self.transformer, self.encoder, canvases, config):  # noqa: B007  (its last value is the result)
             if progress:
                 progress(done, config.num_steps)
-        return [self._decode(canvas, values, config) for canvas, values in zip(canvases, latents, strict=True)]
+        return [self._decode(canvas, latents, config) for canvas, latents in zip(canvases, result, strict=True)]
 
     @torch.inference_mode()
     def _decode(self, canvas: Canvas, latents: Tensor, config: SamplerConfig) -> Video:
@@ -122,7 +122,13 @@ class Reverie:
         """What is loaded: configs, sizes, digests."""
         networks = {"autoencoder": self.autoencoder, "transformer": self.transformer}
         parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
-        return {"version": __version__, "model": self.digest, "parameters": parameters, "config": {k: to_dict(n.config) for k, n in networks.items()}, "words": len(self.vocabulary)}
+        return {
+            "version": __version__,
+            "model": self.digest,
+            "parameters": parameters,
+            "config": {k: to_dict(n.config) for k, n in networks.items()},
+            "words": len(self.vocabulary),
+        }
 
 
 def fit(image: Video) -> Video:

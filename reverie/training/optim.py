@@ -9,7 +9,9 @@ from torch import nn
 
 def make_optimizers(network: nn.Module, learning_rate: float, muon_learning_rate: float, weight_decay: float) -> list[torch.optim.Optimizer]:
     """The optimisers of a network: Muon takes the matrices of modules named "blocks" if its rate is not zero."""
-    matrices, decayed, plain = [], [], []
+    matrices: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue

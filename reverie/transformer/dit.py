@@ -8,7 +8,7 @@ noise levels at once, normally one per latent frame, and the modulation is compu
 Not here: noise, losses and solvers (diffusion/), how requests become tokens (sampling/).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -158,14 +158,18 @@ class Transformer(nn.Module):
         for module in (self.time1, self.time2, self.extras1, self.extras2, self.modulation):
             nn.init.normal_(module.weight, std=0.02)
         nn.init.zeros_(self.out.weight)
+        for block in self._blocks():
+            nn.init.zeros_(block.cross.out.weight)
+
+    def _blocks(self) -> Iterator[Block]:
         for block in self.blocks:
             assert isinstance(block, Block)
-            nn.init.zeros_(block.cross.out.weight)
+            yield block
 
     def prepare(self, features: Tensor, mask: Tensor) -> Condition:
         """Frozen text features [B S F] and their mask [B S] -> the condition of B clips, once per prompt."""
         text, mask = self.text(features.to(self.compute_dtype), mask)
-        return Condition(tuple(block.cross.prepare(text) for block in self.blocks), mask)  # type: ignore[union-attr]
+        return Condition(tuple(block.cross.prepare(text) for block in self._blocks()), mask)
 
     def denoise(self, pack: Pack, condition: Condition) -> Tensor:
         """Clip b of the pack under text b of the condition: tokens [L C] at their levels -> [L C], fp32."""

@@ -121,7 +121,7 @@ def _medium(rng: np.random.Generator, scene: Scene, moving: bool) -> str:
         text = f"{setting}: {who}"
     else:
         text = f"{who}, {setting}"
-    if moving and (scene.camera.kind != "static" and rng.random() < 0.7 or rng.random() < 0.15):
+    if moving and ((scene.camera.kind != "static" and rng.random() < 0.7) or rng.random() < 0.15):
         text += f", {rng.choice(CAMERAS[_camera_key(scene)])}"
     return text if rng.random() < 0.6 else _capital(text) + "."
 
@@ -145,7 +145,7 @@ def _dense(rng: np.random.Generator, scene: Scene, moving: bool) -> str:
     for number, subject in enumerate(scene.subjects):
         x = subject.screen[0][0]
         where = "on the left" if x < 0.38 else "on the right" if x > 0.62 else "in the middle"
-        start = f" high above the ground" if moving and "fall" in subject.facts else ""
+        start = " high above the ground" if moving and "fall" in subject.facts else ""
         motion = _motion(rng, subject, 0) if moving else ""
         intro = f"{_capital(_noun(rng, subject))} is{start} {where}" if number == 0 else f"There is also {_noun(rng, subject)}{start} {where}"
         sentences.append(f"{intro}." if not motion else f"{intro}. It {motion}." if rng.random() < 0.5 else f"{intro}; it {motion}.")

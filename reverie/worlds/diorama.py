@@ -147,7 +147,7 @@ class _Stage:
         return ((fine.sum((1, 3), dtype=np.uint32) + SUPERSAMPLING**2 // 2) // SUPERSAMPLING**2).astype(np.uint8)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _stage(name: str) -> _Stage:
     return _Stage(name)
 
@@ -261,7 +261,8 @@ class Diorama:
         model.light_dir[sun] = 0.5 * right + 0.5 * away - 1.1 * up
         model.light_pos[sun] = origin + 12 * up - 4 * right
         mj.mj_forward(model, data)
-        frames, poses, tracks = [], [], [([], [], []) for _ in bodies]
+        frames, poses = [], []
+        tracks: list[tuple[list, list, list]] = [([], [], []) for _ in bodies]
         duration = max((format.num_frames - 1) / format.fps, 1e-9)
         tangent = math.tan(math.radians(scene.camera.field_of_view / 2))
         for frame in range(format.num_frames):
@@ -295,8 +296,8 @@ class Diorama:
             rounded = [tuple(tuple(round(v, 4) for v in row) for row in rows) for rows in (track, rotation, screen)]
             subject = replace(subject, track=rounded[0], rotation=rounded[1], screen=rounded[2])
             subjects.append(replace(subject, facts=facts_of(subject, format)))
-        poses = tuple(tuple(round(float(v), 4) for v in row) for row in poses)
-        done = replace(scene, subjects=tuple(subjects), camera=replace(scene.camera, pose=poses), width=format.width, height=format.height, fps=format.fps)
+        camera_path = tuple(tuple(round(float(v), 4) for v in row) for row in poses)
+        done = replace(scene, subjects=tuple(subjects), camera=replace(scene.camera, pose=camera_path), width=format.width, height=format.height, fps=format.fps)
         told = captions.tell(done)
         return Video(frames=np.stack(frames), fps=format.fps), replace(done, captions=told[0], still_captions=told[1])
 

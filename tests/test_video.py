@@ -1,0 +1,79 @@
+"""Files: exact ones come back exact, lossy ones nearly, all with their memory; bad ones are refused in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reverie.video import Video, encode_lossless, read
+from tests.conftest import made_clip
+
+
+def test_lossless_is_exact_and_remembers(tmp_path: Path):
+    video = Video(made_clip(0, frames=5, height=33, width=47).frames, 12.5, {"prompt": '雪 "quoted"\n', "seed": -1})
+    back = read(video.save(tmp_path / "a.mkv"))
+    assert np.array_equal(back.frames, video.frames)
+    assert (back.fps, back.metadata) == (12.5, video.metadata)
+    assert np.array_equal(read(encode_lossless(video)).frames, video.frames)
+
+
+def test_mp4_is_near_and_remembers(tmp_path: Path):
+    video = Video(made_clip(1).frames, 8.0, {"prompt": "a square"})
+    back = read(video.save(tmp_path / "a.mp4"))
+    assert back.frames.shape == video.frames.shape
+    error = ((back.frames.astype(float) - video.frames) @ [0.2126, 0.7152, 0.0722]) ** 2
+    assert 10 * np.log10(255**2 / error.mean()) > 36  # of luma: H.264 keeps colour at half the resolution
+    assert (back.fps, back.metadata) == (8.0, {"prompt": "a square"})
+    data = (tmp_path / "a.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")  # plays while it loads
+
+
+def test_png_holds_one_frame(tmp_path: Path):
+    image = Video(made_clip(2, frames=1).frames, metadata={"seed": 3})
+    back = read(image.save(tmp_path / "a.png"))
+    assert np.array_equal(back.frames, image.frames)
+    assert back.metadata == {"seed": 3}
+    with pytest.raises(ValueError, match="holds one frame"):
+        made_clip(2).save(tmp_path / "b.png")
+
+
+def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path):
+    video = made_clip(0, height=33)
+    for name, message in [("a.mp4", "even sides"), ("a.avi", "not one of"), ("a", r"\(none\)"), ("no/a.mkv", "does not exist")]:
+        with pytest.raises(ValueError, match=message):
+            video.save(tmp_path / name)
+    (tmp_path / "d.mkv").mkdir()
+    with pytest.raises(ValueError, match="is a folder"):
+        video.save(tmp_path / "d.mkv")
+    assert [p.name for p in tmp_path.iterdir()] == ["d.mkv"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = made_clip(0).save(tmp_path / "a.mkv")
+    before = path.read_bytes()
+    monkeypatch.setattr("reverie.video._mux", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        made_clip(1).save(path)
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path):
+    good = made_clip(0).save(tmp_path / "a.mp4").read_bytes()
+    cases = {"missing.mp4": None, "text.mp4": b"hello", "empty.mp4": b"", "cut.mp4": good[: len(good) // 3], "text.png": b"hello"}
+    for name, data in cases.items():
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        with pytest.raises(ValueError, match=name) as error:
+            read(tmp_path / name)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("frames", [np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4, 4, 3), np.uint8), np.zeros((2, 4, 4, 1), np.uint8)])
+def test_frames_must_be_rgb_bytes(frames: np.ndarray):
+    with pytest.raises(ValueError, match="uint8"):
+        Video(frames)
+
+
+def test_a_notebook_shows_the_clip():
+    assert "data:video/mp4;base64," in made_clip(0)._repr_html_()
