@@ -79,9 +79,6 @@ def _temporary(path: Path) -> Path:
     except OSError as error:
         raise ValueError(f"cannot write in {path.parent}: {error.strerror}") from error
     os.close(handle)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
     return Path(name)
 
 
@@ -91,6 +88,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Latents of footage, encoded once: FOOTAGE/latents-DIGEST/SHARD.safetensors, so that a changed autoencoder never meets a stale cache."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,13 +47,14 @@ def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str) -> It
         path = (folder / shard).with_suffix(".safetensors")
         if not path.exists():
             tensors = {}
-            for index in members:
-                frames = torch.from_numpy(footage.video(index).frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-                key, count = footage.entries[index].key, frames.shape[2]
-                with torch.no_grad():
-                    tensors[f"{key}/lead"] = autoencoder.encode(frames[:, :, : 1 + (count - 1) // FRAMES * FRAMES], lead=IMAGE_LEAD)[0].half().contiguous()
-                    if count >= FRAMES:
-                        tensors[f"{key}/clip"] = autoencoder.encode(frames[:, :, : count // FRAMES * FRAMES])[0].half().contiguous()
+            with ThreadPoolExecutor(1) as ahead:  # decodes while the network encodes
+                for index, video in zip(members, ahead.map(footage.video, members), strict=True):
+                    frames = torch.from_numpy(video.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+                    key, count = footage.entries[index].key, video.num_frames
+                    with torch.no_grad():
+                        tensors[f"{key}/lead"] = autoencoder.encode(frames[:, :, : 1 + (count - 1) // FRAMES * FRAMES], lead=IMAGE_LEAD)[0].half().contiguous()
+                        if count >= FRAMES:
+                            tensors[f"{key}/clip"] = autoencoder.encode(frames[:, :, : count // FRAMES * FRAMES])[0].half().contiguous()
             with whole_file(path) as temporary:
                 save_file(tensors, temporary)
         done += len(members)

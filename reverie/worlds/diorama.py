@@ -138,6 +138,7 @@ class _Stage:
             self.model.vis.global_.offwidth = self.model.vis.global_.offheight = self.buffer_side
             self.renderer = mj.MjrContext(self.model, mj.mjtFontScale.mjFONTSCALE_50)
             mj.mjr_setBuffer(mj.mjtFramebuffer.mjFB_OFFSCREEN, self.renderer)
+            self.draw(width, height)  # a context's first picture differs in single bits from all later ones
         mj.mjv_updateScene(self.model, self.data, self.option, None, self.camera, mj.mjtCatBit.mjCAT_ALL, self.scene)
         port = mj.MjrRect(0, 0, wide, high)
         pixels = np.empty((high, wide, 3), np.uint8)
