@@ -13,6 +13,7 @@ from reverie.patches.packing import Piece, extras_of, pack
 from reverie.patches.patches import PATCH, patchify
 from reverie.patches.positions import token_positions
 from reverie.randomness import generator as philox
+from reverie.text.encoder import TextEncoder
 from reverie.text.refiner import pad_texts
 from reverie.training import patterns
 from reverie.transformer.dit import Transformer
@@ -33,13 +34,13 @@ def autoencoder_objective(network: nn.Module, groups: Tensor, generator: torch.G
     return loss, {"psnr": float(10 * torch.log10(4 / error))}
 
 
-def transformer_objective(network: nn.Module, batch: tuple[list[Clip], list[Tensor]], generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+def transformer_objective(encoder: TextEncoder, network: nn.Module, clips: list[Clip], generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
     """Predict clean tokens of clips that are noisy by the mix of patterns (training/patterns.py), under their captions.
 
     The loss is the weighted squared error, averaged over the tokens of the whole pack that are not known.
     """
     assert isinstance(network, Transformer)
-    clips, features = batch
+    features = encoder.encode([clip.caption for clip in clips])
     rng = philox(int(torch.randint(2**62, (), generator=generator)))
     pieces, clean = [], []
     for clip in clips:

@@ -1,5 +1,6 @@
 """The two trainings from footage to a weights file: what each network, its data and its objective are."""
 
+import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig
 from reverie.config import to_dict
-from reverie.data.latents import Clip, LatentClips, cache_latents
+from reverie.data.latents import LatentClips, cache_latents
 from reverie.data.sampling import crops_at
 from reverie.data.shards import Footage
 from reverie.layers.precision import fast_dtype
@@ -68,17 +69,13 @@ def train_transformer(
     vocabulary = vocabulary_of(text for entry in footage.entries for text in (*entry.captions, *entry.still_captions))
     about: dict[str, Any] = {"config": to_dict(config), "autoencoder": about_autoencoder["digest"], "text": encoder.digest}
 
-    def batch_at(step: int) -> tuple[list[Clip], list[Tensor]]:
-        clips = latents.batch(step, training.batch_size, training.seed)
-        return clips, encoder.encode([clip.caption for clip in clips])
-
     def sample(network: nn.Module, averaged: dict[str, Tensor], path: Path) -> None:
         shown = Transformer(config)
         shown.load_state_dict(averaged)
         draw(Reverie(load_autoencoder(autoencoder_path)[0], shown, encoder, "in training", tuple(vocabulary), fast_dtype()), path)
 
     averaged = train(
-        network=network, objective=transformer_objective, batch_at=batch_at, config=training, folder=folder, about={**about, "clips": len(footage)},
+        network=network, objective=functools.partial(transformer_objective, encoder), batch_at=lambda step: latents.batch(step, training.batch_size, training.seed), config=training, folder=folder, about={**about, "clips": len(footage)},
         sample=sample, progress=lambda step, figures: progress("training", step, training.num_steps, figures),
     )  # fmt: skip
     path = folder / "transformer.safetensors"
