@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = "reverie"
+TOGETHER = 4  # videos in one pack; each pack is saved before the next begins
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,11 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, RuntimeError, OSError) as error:
+    except Exception as error:
         if options.debug:
             raise
-        print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
+        foreseen = isinstance(error, ValueError | RuntimeError | OSError)
+        text = " ".join(str(error).split()) if foreseen else f"{type(error).__name__}: {error} (--debug shows where)"
+        print(f"{PROGRAM}: {text}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError | FileExistsError | NotADirectoryError) else 1
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
     return 0
@@ -116,7 +119,9 @@ def build_parser() -> Parser:
     training.add_argument("--preset", default="default", help="tiny or default")
     training.add_argument("--data", type=Path, required=True, help="folder of footage (`reverie worlds render`)")
     training.add_argument("--run", type=Path, required=True, dest="folder", help="folder of the run; a run that is there goes on")
-    training.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="override a field of the preset, for example autoencoder_training.num_steps=100")
+    training.add_argument(
+        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override a field of the preset, for example autoencoder_training.num_steps=100"
+    )
     train = command(commands, "train", _train, "train the autoencoder or the transformer on footage")
     train_commands = train.add_subparsers(metavar="NETWORK")
     command(train_commands, "autoencoder", _train_autoencoder, "train the video compression network", [training])
@@ -160,28 +165,30 @@ def _generate(options: argparse.Namespace) -> dict[str, Any]:
     if not 1 <= options.num_videos <= 64:
         raise ValueError(f"--num-videos {options.num_videos}: between 1 and 64 are allowed")
     names = [options.output] if options.num_videos == 1 else [options.output.with_stem(f"{options.output.stem}-{n}") for n in range(options.num_videos)]
-    channels = 16
-    shape = {"channels": channels, "width": width, "height": height, "num_frames": frames, "fps": options.fps, "negative_prompt": options.negative_prompt}
-    canvases = [tasks.text_to_video(options.prompt, seed=options.seed + n, **shape) for n in range(options.num_videos)]
+    tasks.check_request(options.prompt, frames, options.fps)
     for name in names:
         check_target(name, frames, width, height)
     dreamer = _load(options.model)
+    shape = {"channels": dreamer.autoencoder.config.latent_channels, "width": width, "height": height, "num_frames": frames, "fps": options.fps}
+    canvases = [tasks.text_to_video(options.prompt, seed=options.seed + n, negative_prompt=options.negative_prompt, **shape) for n in range(options.num_videos)]
     _say_unknown(dreamer, options.prompt)
     start = time.perf_counter()
     with _progress("dreaming") as advance:
-        videos = dreamer.film(canvases, config, advance)
-    seconds = time.perf_counter() - start
-    for name, video in zip(names, videos, strict=True):
-        video.save(name)
-        _say(options, f"{name}  {video.size}, {video.num_frames} frames, {video.seconds:g} s, made in {seconds:.1f} s")
-    return {"files": [str(name) for name in names], "seconds": round(seconds, 3), "unknown_words": dreamer.unknown_words(options.prompt), **videos[0].metadata}
+        for first in range(0, len(canvases), TOGETHER):
+            part = canvases[first : first + TOGETHER]
+            videos = dreamer.film(part, config, lambda done, total, before=first // TOGETHER: advance(before * total + done, -(-len(canvases) // TOGETHER) * total))
+            for name, video in zip(names[first : first + TOGETHER], videos, strict=True):
+                video.save(name)
+                _say(options, f"{name}  {video.size}, {video.num_frames} frames, {video.seconds:g} s")
+    seconds = round(time.perf_counter() - start, 3)
+    return {"files": [str(name) for name in names], "elapsed_seconds": seconds, "unknown_words": dreamer.unknown_words(options.prompt), **videos[0].metadata, "seed": options.seed}
 
 
 def _animate(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.sampling.reverie import fit
     from reverie.video import check_target, read
 
-    image = read(options.image)
+    image = read(options.image, max_frames=1)
     small = fit(image)
     if small is not image:
         print(f"{options.image} is {image.size}; animating it at {small.size}", file=sys.stderr)
@@ -264,7 +271,7 @@ def _render(options: argparse.Namespace) -> dict[str, Any]:
             advance(done, total)
     seconds = time.perf_counter() - start
     _say(options, f"{options.output}  {done} clips in {seconds:.0f} s")
-    return {"clips": done, "seconds": round(seconds, 1), "folder": str(options.output)}
+    return {"clips": done, "elapsed_seconds": round(seconds, 1), "folder": str(options.output)}
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -342,7 +349,10 @@ def _evaluate_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.evaluation.sheet import save_sheet
     from reverie.layers.precision import fast_dtype
     from reverie.sampling.reverie import BUNDLED, load_autoencoder
+    from reverie.video import check_target
 
+    if options.sheet:
+        check_target(options.sheet, 1, 0, 0)
     autoencoder, about = load_autoencoder(options.autoencoder or BUNDLED / "autoencoder.safetensors")
     autoencoder.compute_dtype = fast_dtype()
     footage = Footage(options.data)
@@ -357,8 +367,15 @@ def _evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.data.shards import Footage
     from reverie.evaluation import prompts
     from reverie.evaluation.sheet import contact_sheet, save_sheet
+    from reverie.video import check_target
 
     videos: list[Any] = []
+    if options.limit is not None and options.limit < 1:
+        raise ValueError(f"--limit {options.limit}: at least 1 is needed")
+    if options.sheet:
+        if options.footage:
+            raise ValueError("--sheet draws what was made from prompts; with --footage nothing is")
+        check_target(options.sheet, 1, 0, 0)
     if options.footage:
         asked, found = prompts.check_on_footage(Footage(options.footage), options.limit)
         model = "none: footage"

@@ -5,6 +5,7 @@ Endings: .mp4 (H.264, plays in a browser, lossy), .mkv (FFV1, exact), .png (one 
 """
 
 import io
+import itertools
 import json
 import os
 import tempfile
@@ -29,7 +30,7 @@ class Video:
     """A clip in memory.
 
     frames: uint8 [T H W 3], RGB; fps: frames per second; metadata: what the file remembers (JSON values only);
-    latents: float32 [C t h w] where the clip came from a model, so that continuing it encodes no pixels again.
+    latents: float32 [C t h w] where the clip comes fresh from a model (files do not keep them yet).
     """
 
     frames: np.ndarray
@@ -40,8 +41,8 @@ class Video:
     def __post_init__(self) -> None:
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[-1] != 3 or 0 in self.frames.shape:
             raise ValueError(f"frames are {self.frames.dtype} {list(self.frames.shape)}: uint8 [T H W 3], none of them zero, is needed")
-        if not self.fps > 0:
-            raise ValueError(f"fps is {self.fps}: a positive number is needed")
+        if not 0.1 <= self.fps <= 1000:
+            raise ValueError(f"fps is {self.fps}: between 0.1 and 1000 is allowed")
 
     @property
     def num_frames(self) -> int:
@@ -132,7 +133,7 @@ def write(video: Video, path: str | os.PathLike[str]) -> Path:
 def encode_lossless(video: Video) -> bytes:
     """The clip as the bytes of an FFV1 Matroska file (exact), for shards."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="matroska") as container:
+    with av.open(buffer, "w", format="matroska", options={"fflags": "+bitexact"}) as container:  # without a random number inside
         _mux(container, video, lossless=True)
     return buffer.getvalue()
 
@@ -159,8 +160,8 @@ def _mux(container: Any, video: Video, lossless: bool) -> None:
         container.mux(packet)
 
 
-def read(source: str | os.PathLike[str] | bytes) -> Video:
-    """Every frame of the first video stream of a file (or of a file's bytes), RGB, with Reverie's metadata if it has any.
+def read(source: str | os.PathLike[str] | bytes, max_frames: int | None = None) -> Video:
+    """Every frame (or the first `max_frames`) of the first video stream of a file (or of a file's bytes), RGB, with Reverie's metadata if it has any.
 
     Raises ValueError, in one line, for what cannot be read.
     """
@@ -176,7 +177,7 @@ def read(source: str | os.PathLike[str] | bytes) -> Video:
             if not container.streams.video:
                 raise ValueError(f"{name}: holds no video stream")
             stream = container.streams.video[0]
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+            frames = [frame.to_ndarray(format="rgb24") for frame in itertools.islice(container.decode(stream), max_frames)]
             rate = stream.average_rate or stream.guessed_rate or 8
             tags = {key.lower(): value for key, value in container.metadata.items()}
     except av.error.FFmpegError as error:

@@ -61,9 +61,14 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, autoencoder: Autoenco
     """A tiny pair of weights files that belong together."""
     folder = tmp_path_factory.mktemp("model")
     preset = tiny()
-    save_weights(folder / "autoencoder.safetensors", autoencoder.state_dict(), {"config": preset.autoencoder.__dict__})
+    save_weights(folder / "autoencoder.safetensors", autoencoder.state_dict(), {"network": "autoencoder", "config": preset.autoencoder.__dict__})
     from reverie.layers.weights import load_weights
 
-    about = {"config": preset.transformer.__dict__, "autoencoder": load_weights(folder / "autoencoder.safetensors")[1]["digest"], "text": sentence_encoder().digest}
+    about = {
+        "network": "transformer",
+        "config": preset.transformer.__dict__,
+        "autoencoder": load_weights(folder / "autoencoder.safetensors", "autoencoder")[1]["digest"],
+        "text": sentence_encoder().digest,
+    }
     save_weights(folder / "transformer.safetensors", shaken(Transformer(preset.transformer)).state_dict(), {**about, "vocabulary": ["ball", "red", "rolls"]})
     return folder

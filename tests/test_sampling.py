@@ -116,7 +116,7 @@ def test_words_that_were_never_met(dreamer: Reverie):
     [
         ({"prompt": "  "}, "prompt is empty"), ({"size": "128"}, "write WIDTHxHEIGHT"), ({"size": "8x8"}, "between 16 and 2048"), ({"size": "-3x64"}, "write WIDTHxHEIGHT"),
         ({"seconds": 0.3}, "not a whole number"), ({"seconds": -1}, "positive"), ({"seconds": float("nan")}, "positive"), ({"seconds": 1000}, "between 1 and 240"),
-        ({"num_steps": 0}, "num_steps is 0"), ({"guidance_scale": -1}, "guidance_scale is -1"), ({"fps": 0}, "positive"),
+        ({"num_steps": 0}, "num_steps is 0"), ({"guidance_scale": -1}, "guidance_scale is -1"), ({"fps": 0}, "positive"), ({"fps": 1e6, "num_frames": 4}, "between 0.1 and 240"), ({"fps": float("nan"), "num_frames": 1}, "fps is nan"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_made_is_refused_in_one_line(dreamer: Reverie, settings: dict, message: str):
@@ -142,6 +142,8 @@ def test_weights_that_do_not_belong_together_or_are_damaged_are_refused(model_fo
         reverie.load(folder(transformer=files["transformer"][:1000]))
     with pytest.raises(ValueError, match="damaged"):
         reverie.load(folder(autoencoder=b"hello"))
+    with pytest.raises(ValueError, match="called transformer"):
+        reverie.load(folder(autoencoder=files["transformer"]))
     (tmp_path / "autoencoder.safetensors").unlink()
     with pytest.raises(ValueError, match="no such weights file"):
         reverie.load(tmp_path)
@@ -150,12 +152,12 @@ def test_weights_that_do_not_belong_together_or_are_damaged_are_refused(model_fo
 
     from reverie.layers.weights import load_weights, save_weights
 
-    tensors, about = load_weights(model_folder / "autoencoder.safetensors")
-    save_weights(tmp_path / "autoencoder.safetensors", {k: v + 1 for k, v in tensors.items()}, {"config": about["config"]})
+    tensors, about = load_weights(model_folder / "autoencoder.safetensors", "autoencoder")
+    save_weights(tmp_path / "autoencoder.safetensors", {k: v + 1 for k, v in tensors.items()}, {"network": "autoencoder", "config": about["config"]})
     with pytest.raises(ValueError, match="was trained with autoencoder"):
         reverie.load(tmp_path)
     from safetensors.torch import save_file
 
     save_file(load_file(model_folder / "transformer.safetensors"), tmp_path / "foreign.safetensors")
     with pytest.raises(ValueError, match="not one of Reverie's"):
-        load_weights(tmp_path / "foreign.safetensors")
+        load_weights(tmp_path / "foreign.safetensors", "transformer")

@@ -110,6 +110,49 @@ def test_bad_trainings_are_refused(footage_folder: Path, tmp_path: Path, argumen
     assert not (tmp_path / "run").exists()
 
 
+def test_a_loss_that_is_not_a_number_stops_the_run_with_good_checkpoints(footage_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    from reverie.training import runs
+
+    whole = runs.autoencoder_objective
+    calls: list[int] = []
+
+    def breaks(*arguments):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        loss, figures = whole(*arguments)
+        return loss * (float("nan") if len(calls) == 4 else 1), figures
+
+    monkeypatch.setattr(runs, "autoencoder_objective", breaks)
+    settings = ["--set", "autoencoder_training.checkpoint_minutes=0", "--set", "autoencoder_training.num_steps=9"]
+    assert main([*AUTOENCODER, "--data", str(footage_folder), "--run", str(tmp_path), *settings]) == 1
+    assert "step 4: the loss is nan" in capsys.readouterr().err
+    newest = sorted(tmp_path.glob("step-*"))[-1]
+    assert newest.name == "step-00000003"
+    assert all(bool(value.isfinite().all()) for value in load_file(newest / "network.safetensors").values())
+
+
+def test_a_transformer_that_does_not_fit_or_swapped_weights_are_refused(footage_folder: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    pair = [str(model_folder / f"{name}.safetensors") for name in ("autoencoder", "transformer")]
+    common = ["train", "transformer", "--preset", "tiny", "--data", str(footage_folder), "--run", str(tmp_path / "run")]
+    assert main([*common, "--autoencoder", pair[0], "--set", "transformer.token_width=32"]) == 2
+    assert "have 64 numbers" in capsys.readouterr().err
+    assert main(["train", "bundle", "--autoencoder", pair[1], "--transformer", pair[0], "-o", str(tmp_path / "model")]) == 2
+    assert "called transformer" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main([*AUTOENCODER, "--data", str(footage_folder), "--run", str(tmp_path / "file")]) == 2
+
+
+def test_other_footage_in_the_same_run_is_refused(footage_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from reverie.data.shards import write_shard
+    from tests.conftest import made_clip
+
+    run = [*AUTOENCODER, "--run", str(tmp_path / "run"), "--set", "autoencoder_training.num_steps=2", "--data"]
+    assert main([*run, str(footage_folder)]) == 0
+    truth = {"captions": ["other"], "still_captions": ["other"]}
+    write_shard(tmp_path / "made.tar", ((f"{n:03d}", made_clip(n + 1), truth) for n in range(12)))
+    assert main([*run, str(tmp_path)]) == 2
+    assert "another data" in capsys.readouterr().err
+
+
 def test_a_folder_without_clips_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main([*AUTOENCODER, "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 2
     assert "holds no clip" in capsys.readouterr().err

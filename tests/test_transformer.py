@@ -130,7 +130,6 @@ def test_presets_build_and_count_their_work(name: str):
     preset = PRESETS[name]()
     with torch.device("meta"):
         net = Transformer(preset.transformer)
-    assert net.num_parameters() > 0
     assert net.estimate_flops(200) > 2 * net.estimate_flops(100)  # attention grows faster than the sequence
 
 

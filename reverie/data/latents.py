@@ -1,8 +1,10 @@
 """Latents of footage, encoded once: FOOTAGE/latents-DIGEST/SHARD.safetensors, so that a changed autoencoder never meets a stale cache."""
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,12 +41,10 @@ def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str) -> It
     Of a clip of T frames: KEY/clip, whole groups of four from the first frame on (T >= 4), and KEY/lead, a leading image and
     the groups after it.
     """
-    folder = footage.folder / f"latents-{digest}"
-    folder.mkdir(exist_ok=True)
+    (footage.folder / f"latents-{digest}").mkdir(exist_ok=True)
     done = 0
-    for shard in dict.fromkeys(entry.shard for entry in footage.entries):
+    for shard, path in _paths(footage, digest).items():
         members = [i for i, entry in enumerate(footage.entries) if entry.shard == shard]
-        path = (folder / shard).with_suffix(".safetensors")
         if not path.exists():
             tensors = {}
             with ThreadPoolExecutor(1) as ahead:  # decodes while the network encodes
@@ -61,13 +61,19 @@ def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str) -> It
         yield done, len(footage)
 
 
+def _paths(footage: Footage, digest: str) -> dict[str, Path]:
+    """The cache file of every shard, named after the autoencoder and the shard's manifest, so that neither can change unnoticed."""
+    folder = footage.folder / f"latents-{digest}"
+    manifests = {shard: (footage.folder / shard).with_suffix(".jsonl").read_bytes() for shard in dict.fromkeys(entry.shard for entry in footage.entries)}
+    return {shard: folder / f"{Path(shard).stem}-{hashlib.sha256(text).hexdigest()[:8]}.safetensors" for shard, text in manifests.items()}
+
+
 class LatentClips:
     """Cached latents as batches of clips for training; a batch is a function of (seed, step)."""
 
     def __init__(self, footage: Footage, digest: str) -> None:
         self.entries = footage.entries
-        folder = footage.folder / f"latents-{digest}"
-        self.files = {entry.shard: safe_open((folder / entry.shard).with_suffix(".safetensors"), "pt") for entry in footage.entries}
+        self.files = {shard: safe_open(path, "pt") for shard, path in _paths(footage, digest).items()}
 
     def batch(self, step: int, batch_size: int, seed: int) -> list[Clip]:
         """The clips of a step, ordered so that equal shapes are neighbours."""

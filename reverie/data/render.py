@@ -1,5 +1,6 @@
 """Render clips of a world into shards, on several processes, resumable: a shard that exists is not made again."""
 
+import json
 import logging
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from reverie.data.shards import write_shard
+from reverie.video import whole_file
 from reverie.worlds.scene import Format, World
 
 SHARD_CLIPS = 100
@@ -30,10 +32,10 @@ def render(world: World, seed: int, num_clips: int, formats: Sequence[Format], f
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"cannot write in {folder}: {error.strerror}") from error
-    starts = list(range(0, num_clips, SHARD_CLIPS))
-    jobs = [(world, seed, start, min(start + SHARD_CLIPS, num_clips), tuple(formats), folder) for start in starts]
-    waiting = [job for job in jobs if not _paths(*job)[1].exists()]
-    done = sum(job[3] - job[2] for job in jobs if job not in waiting)
+    _claim(folder, world, seed, num_clips, formats)
+    jobs = [(world, seed, start, min(start + SHARD_CLIPS, num_clips), tuple(formats), folder) for start in range(0, num_clips, SHARD_CLIPS)]
+    waiting = [job for job in jobs if not _path(*job).with_suffix(".jsonl").exists()]
+    done = num_clips - sum(job[3] - job[2] for job in waiting)
     yield done, num_clips
     if processes == 1 or len(waiting) < 2:
         for job in waiting:
@@ -41,23 +43,38 @@ def render(world: World, seed: int, num_clips: int, formats: Sequence[Format], f
             yield done, num_clips
         return
     for attempt in range(ATTEMPTS):
+        pool = ProcessPoolExecutor(min(processes, len(waiting)), multiprocessing.get_context("spawn"))
         try:
-            with ProcessPoolExecutor(min(processes, len(waiting)), multiprocessing.get_context("spawn")) as pool:
-                for future in as_completed([pool.submit(_shard, job) for job in waiting]):
-                    done += future.result()
-                    yield done, num_clips
+            for future in as_completed([pool.submit(_shard, job) for job in waiting]):
+                done += future.result()
+                yield done, num_clips
             return
         except BrokenProcessPool as error:  # a driver's crash takes its process along; what is finished stays
-            waiting = [job for job in waiting if not _paths(*job)[1].exists()]
+            waiting = [job for job in waiting if not _path(*job).with_suffix(".jsonl").exists()]
             done = num_clips - sum(job[3] - job[2] for job in waiting)
             logger.warning("a rendering process died; %d clips of %d are to be made again", num_clips - done, num_clips)
             if attempt == ATTEMPTS - 1:
                 raise RuntimeError(f"rendering processes died {ATTEMPTS} times; the same command goes on from clip {done}") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _paths(world: World, seed: int, start: int, stop: int, formats: tuple[Format, ...], folder: Path) -> tuple[Path, Path]:
-    tar = folder / f"{world.name}-{seed}-{start:07d}-{stop:07d}.tar"  # type: ignore[attr-defined]
-    return tar, tar.with_suffix(".jsonl")
+def _claim(folder: Path, world: World, seed: int, num_clips: int, formats: Sequence[Format]) -> None:
+    """Write down what the folder holds; ValueError if it holds other formats or differently cut shards of the same seed."""
+    mine = json.dumps({"world": world.name, "formats": [asdict(f) for f in formats]})
+    note = folder / "render.json"
+    if note.exists() and note.read_text() != mine:
+        raise ValueError(f"{folder} holds clips of another world, size, length or rate ({note.name}): repeat those settings or choose another folder")
+    with whole_file(note) as temporary:
+        temporary.write_text(mine)
+    for path in folder.glob(f"{world.name}-{seed}-*.jsonl"):
+        first, last = (int(part) for part in path.stem.split("-")[-2:])
+        if last - first != SHARD_CLIPS and last != num_clips:
+            raise ValueError(f"{folder} holds clips {first} to {last - 1} of seed {seed} as a last shard: ask for --num-clips {last} again, or choose another folder")
+
+
+def _path(world: World, seed: int, start: int, stop: int, formats: tuple[Format, ...], folder: Path) -> Path:
+    return folder / f"{world.name}-{seed}-{start:07d}-{stop:07d}.tar"
 
 
 def _shard(job: tuple[World, int, int, int, tuple[Format, ...], Path]) -> int:
@@ -68,5 +85,5 @@ def _shard(job: tuple[World, int, int, int, tuple[Format, ...], Path]) -> int:
             video, scene = world.film(world.scene(seed, index), formats[index % len(formats)])
             yield f"{seed}-{index:07d}", video, asdict(scene)
 
-    write_shard(_paths(*job)[0], clips())
+    write_shard(_path(*job), clips())
     return stop - start

@@ -5,6 +5,7 @@ per clip with byte offsets, so that any clip is one seek away and a reader's cur
 manifest appear whole (the manifest last) or not at all: an interrupted writer starts at the first missing one.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -67,12 +68,19 @@ class Footage:
         if not self.folder.is_dir():
             raise ValueError(f"{folder}: no such folder of footage; `reverie worlds render -o {folder}` makes one")
         self.entries: list[Entry] = []
-        for manifest in sorted(self.folder.glob("*.jsonl")):
-            for line in manifest.read_text().splitlines():
-                row = json.loads(line)
-                self.entries.append(Entry(**{**row, "scene": tuple(row["scene"]), "captions": tuple(row["captions"]), "still_captions": tuple(row["still_captions"])}))
+        for manifest in sorted(self.folder.glob("[!.]*.jsonl")):
+            try:
+                rows: list[dict[str, Any]] = [json.loads(line) for line in manifest.read_text().splitlines()]
+                tuples: list[dict[str, Any]] = [{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()} for row in rows]
+                self.entries += [Entry(**row) for row in tuples]
+            except (ValueError, TypeError, AttributeError) as error:
+                raise ValueError(f"{manifest}: not a manifest of footage ({error})") from error
         if not self.entries:
             raise ValueError(f"{folder}: holds no clip (no *.jsonl beside *.tar); `reverie worlds render -o {folder}` makes some")
+
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that name the footage: of every clip's manifest line."""
+        return hashlib.sha256(repr(self.entries).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -22,6 +22,8 @@ def reconstruct(autoencoder: Autoencoder, video: Video) -> Video:
 
 def evaluate_reconstruction(autoencoder: Autoencoder, footage: Footage, num_clips: int) -> dict[str, float]:
     """Mean and 10th percentile over clips, dB: `psnr` of all pixels, `moving_psnr` of those that change by more than 6/255."""
+    if num_clips < 1:
+        raise ValueError(f"{num_clips} clips: at least 1 is needed")
     whole, moving = [], []
     for index in range(min(num_clips, len(footage))):
         video = footage.video(index)

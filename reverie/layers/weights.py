@@ -31,8 +31,11 @@ def save_weights(path: Path, tensors: dict[str, Tensor], about: dict[str, Any], 
         save_file(rounded, temporary, metadata)
 
 
-def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights in fp32 and what the file says about them. ValueError, in one line, for a missing, damaged or foreign file."""
+def load_weights(path: Path, network: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights of a `network` (autoencoder, transformer) in fp32 and what the file says about them.
+
+    ValueError, in one line, for a missing, damaged or foreign file.
+    """
     if not path.is_file():
         raise ValueError(f"{path}: no such weights file")
     try:
@@ -45,4 +48,6 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"{path}: a safetensors file, but not one of Reverie's (no config in its metadata)")
     if digest(tensors) != about["digest"]:
         raise ValueError(f"{path}: damaged (its weights have digest {digest(tensors)}, its metadata says {about['digest']})")
+    if about.get("network") != network:
+        raise ValueError(f"{path}: holds the weights of a network called {about.get('network')}, not of {network}")
     return {name: value.float() for name, value in tensors.items()}, about

@@ -15,6 +15,7 @@ from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig, Conv
 from reverie.config import from_dict, to_dict
 from reverie.layers.precision import Linear, fast_dtype
 from reverie.layers.weights import load_weights
+from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
 from reverie.sampling.canvas import Canvas
 from reverie.sampling.sampler import SamplerConfig, sample
@@ -30,10 +31,17 @@ Progress = Callable[[int, int], None]  # (steps done, steps in all)
 
 def load_autoencoder(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
     """An autoencoder from its file, fp32 and ready to use, and the file's metadata."""
-    tensors, about = load_weights(path)
+    tensors, about = load_weights(path, "autoencoder")
     network = Autoencoder(from_dict(AutoencoderConfig, about["config"]))
     network.load_state_dict(tensors)
     return network.eval(), about
+
+
+def check_pair(autoencoder: Autoencoder, config: TransformerConfig) -> None:
+    """ValueError unless the transformer's tokens have the width of the autoencoder's patches."""
+    width = PATCH**2 * autoencoder.config.latent_channels
+    if config.token_width != width:
+        raise ValueError(f"token_width is {config.token_width}: patches of this autoencoder's latents have {width} numbers")
 
 
 def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> "Reverie":
@@ -44,13 +52,14 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
     """
     folder = BUNDLED if folder is None else Path(folder)
     autoencoder, about_autoencoder = load_autoencoder(folder / "autoencoder.safetensors")
-    tensors, about = load_weights(folder / "transformer.safetensors")
+    tensors, about = load_weights(folder / "transformer.safetensors", "transformer")
     encoder = sentence_encoder()
     if about["autoencoder"] != about_autoencoder["digest"]:
         raise ValueError(f"{folder}: the transformer was trained with autoencoder {about['autoencoder']}, this one is {about_autoencoder['digest']}")
     if about["text"] != encoder.digest:
         raise ValueError(f"{folder}: the transformer was trained with text encoder {about['text']}, this one is {encoder.digest}")
     transformer = Transformer(from_dict(TransformerConfig, about["config"]))
+    check_pair(autoencoder, transformer.config)
     transformer.load_state_dict(tensors)
     return Reverie(autoencoder, transformer.eval(), encoder, about["digest"], tuple(about["vocabulary"]), dtype or fast_dtype())
 
@@ -114,7 +123,7 @@ class Reverie:
         frames = ((video.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
         metadata = {
             "prompt": canvas.prompt, "negative_prompt": canvas.negative_prompt, "seed": canvas.seed, "size": f"{canvas.width}x{canvas.height}",
-            "num_frames": canvas.num_frames, "fps": canvas.fps, **asdict(config), "model": self.digest, "version": __version__,
+            "num_frames": canvas.num_frames, "fps": canvas.fps, **asdict(config), "model": self.digest, "version": __version__, "precision": str(self.transformer.compute_dtype).removeprefix("torch."),
         }  # fmt: skip
         return Video(frames, canvas.fps, metadata, shown.numpy())
 

@@ -10,13 +10,13 @@ from reverie.diffusion.flow import mix, step, to_clean
 from reverie.diffusion.guidance import guide
 from reverie.diffusion.noise import latent_noise
 from reverie.diffusion.schedules import levels, resolution_shift
-from reverie.patches.packing import Pack, Piece, extras_of, pack, unpack
+from reverie.patches.packing import Piece, extras_of, pack, unpack
 from reverie.patches.patches import patchify, unpatchify
 from reverie.patches.positions import token_positions
 from reverie.sampling.canvas import Canvas
 from reverie.text.encoder import TextEncoder
 from reverie.text.refiner import pad_texts
-from reverie.transformer.dit import Condition, Transformer
+from reverie.transformer.dit import Transformer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
 
     What the last step yields is the result. Where a canvas has strength 0 its latents come back unchanged, bit by bit.
     """
-    guided = config.guidance_scale != 1
-    texts = [c.prompt for c in canvases] + [c.negative_prompt for c in canvases] * guided
+    copies = 1 if config.guidance_scale == 1 else 2  # with the prompt, and with the negative one
+    texts = [c.prompt for c in canvases] + [c.negative_prompt for c in canvases] * (copies - 1)
     condition = network.prepare(*pad_texts(encoder.encode(texts), encoder.width))
     schedules = [levels(config.num_steps, resolution_shift(c.latents.numel())) for c in canvases]
     known = [patchify(c.latents) for c in canvases]
@@ -51,9 +51,10 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
         sigma = [torch.minimum(u[i], s) for u, s in zip(schedules, strength, strict=True)]
         sigma_next = [torch.minimum(u[i + 1], s) for u, s in zip(schedules, strength, strict=True)]
         pieces = [_piece(c, tokens, level) for c, tokens, level in zip(canvases, x, sigma, strict=True)]
-        outputs = _denoise(network, pack(pieces * (2 if guided else 1)), condition)
-        clean = [to_clean(o, t, s, network.config.prediction) for o, t, s in zip(outputs, x * (2 if guided else 1), sigma * 2, strict=False)]
-        if guided:
+        packed = pack(pieces * copies)
+        outputs = unpack(network.denoise(packed, condition), packed.lengths)
+        clean = [to_clean(o, t, s, network.config.prediction) for o, t, s in zip(outputs, x * copies, sigma * copies, strict=True)]
+        if copies == 2:
             clean = [guide(a, b, config.guidance_scale) for a, b in zip(clean[: len(x)], clean[len(x) :], strict=True)]
         x = [step(*values) for values in zip(x, clean, sigma, sigma_next, strict=True)]
         preview = x if i + 1 == config.num_steps else [torch.where(s > 0, c, t) for s, c, t in zip(sigma, clean, x, strict=True)]
@@ -67,7 +68,3 @@ def _piece(canvas: Canvas, tokens: Tensor, sigma: Tensor) -> Piece:
     pairs, level_ids = torch.unique(torch.stack([frame.float(), sigma[:, 0]], 1), dim=0, return_inverse=True)
     positions = token_positions(canvas.times - canvas.times[canvas.shown][0], (h, w))
     return Piece(tokens, positions, pairs[:, 1], level_ids, extras_of(canvas.width, canvas.height, canvas.fps))
-
-
-def _denoise(network: Transformer, packed: Pack, condition: Condition) -> list[Tensor]:
-    return unpack(network.denoise(packed, condition), packed.lengths)

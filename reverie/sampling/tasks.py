@@ -37,11 +37,14 @@ def parse_size(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _check(prompt: str, num_frames: int) -> None:
+def check_request(prompt: str, num_frames: int, fps: float) -> None:
+    """ValueError unless there are words, a possible number of frames and a possible rate."""
     if not prompt.strip():
         raise ValueError("the prompt is empty: say what is to be seen, for example 'a red ball rolls to the left in the snow'")
     if not 1 <= num_frames <= MAX_FRAMES:
         raise ValueError(f"{num_frames} frames: between 1 and {MAX_FRAMES} are allowed")
+    if not 0.1 <= fps <= 240:
+        raise ValueError(f"fps is {fps}: between 0.1 and 240 is allowed")
 
 
 def _empty(channels: int, num_frames: int, width: int, height: int, lead: int) -> Tensor:
@@ -57,7 +60,7 @@ def _token_grid(latents: Tensor) -> tuple[int, int, int]:
 
 def text_to_video(prompt: str, *, channels: int, width: int, height: int, num_frames: int, fps: float, seed: int, negative_prompt: str = "") -> Canvas:
     """Words to a clip; one frame makes an image. Strength 1 everywhere."""
-    _check(prompt, num_frames)
+    check_request(prompt, num_frames, fps)
     lead = IMAGE_LEAD if num_frames == 1 else 0
     latents = _empty(channels, num_frames, width, height, lead)
     return Canvas(
@@ -68,12 +71,13 @@ def text_to_video(prompt: str, *, channels: int, width: int, height: int, num_fr
 
 def image_to_video(image: Video, prompt: str, *, autoencoder: Autoencoder, num_frames: int, fps: float, seed: int, negative_prompt: str = "") -> Canvas:
     """A still comes alive: the image with its lead is the first latent, kept exactly (strength 0), the rest is dreamed."""
-    _check(prompt, num_frames)
+    check_request(prompt, num_frames, fps)
     if num_frames < 2:
         raise ValueError(f"{num_frames} frame: an animation needs at least 2")
     height, width = image.frames.shape[1:3]
     pixels = torch.from_numpy(image.frames[:1]).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    known = autoencoder.encode(pixels, lead=IMAGE_LEAD)[0]
+    with torch.no_grad():
+        known = autoencoder.encode(pixels, lead=IMAGE_LEAD)[0]
     latents = _empty(known.shape[0], num_frames, width, height, IMAGE_LEAD)
     latents[:, :1] = known
     strength = torch.ones(_token_grid(latents))

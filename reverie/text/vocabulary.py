@@ -7,66 +7,18 @@ from collections.abc import Iterable, Sequence
 WORD = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*|\d+")
 CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 MINIMUM = 5  # captions in which a word must have occurred to count as met
-# words without content of their own, which are never reported
-FUNCTION_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "of",
-        "to",
-        "in",
-        "on",
-        "at",
-        "by",
-        "with",
-        "from",
-        "into",
-        "onto",
-        "over",
-        "under",
-        "while",
-        "as",
-        "is",
-        "are",
-        "was",
-        "be",
-        "being",
-        "it",
-        "its",
-        "this",
-        "that",
-        "there",
-        "then",
-        "some",
-        "one",
-        "very",
-        "的",
-        "了",
-        "着",
-        "在",
-        "和",
-        "与",
-        "里",
-        "上",
-        "中",
-        "下",
-        "一",
-        "个",
-        "只",
-        "地",
-        "是",
-        "有",
-    ]
-)
 
 
 def words_of(text: str) -> list[str]:
     """Words in lower case, in order; every Chinese character is one."""
     spaced = CJK.sub(lambda match: f" {match[0]} ", text.lower())
     return WORD.findall(spaced)
+
+
+# words without content of their own, which are never reported
+FUNCTION_WORDS = frozenset(
+    words_of("a an the and or of to in on at by with from while as is are was be being it its this that there then some one very 的了着在和与里上中下一个只地是有")
+)
 
 
 def vocabulary_of(captions: Iterable[str]) -> list[str]:

@@ -17,7 +17,8 @@ def save(folder: Path, step: int, network: nn.Module, ema: dict[str, Tensor], op
     """Write FOLDER/step-00000123 whole or not at all, then remove all but the newest two."""
     target = folder / f"step-{step:08d}"
     temporary = folder / f".step-{step:08d}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left in folder.glob(".step-*.tmp"):  # of a killed process
+        shutil.rmtree(left)
     temporary.mkdir(parents=True)
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary / "network.safetensors")
     save_file({k: v.contiguous() for k, v in ema.items()}, temporary / "ema.safetensors")

@@ -51,7 +51,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if min(self.num_steps, self.batch_size, self.log_every, self.sample_every) < 1:
             raise ValueError("num_steps, batch_size, log_every and sample_every must be at least 1")
-        if not 0 < self.decay_share <= 1 or not 0 <= self.ema_decay < 1 or self.learning_rate <= 0:
+        if not 0 < self.decay_share <= 1 or not 0 <= self.ema_decay < 1 or not self.learning_rate > 0:
             raise ValueError("decay_share must lie in (0, 1], ema_decay in [0, 1), learning_rate above 0")
 
 
@@ -61,7 +61,7 @@ def train(
 ) -> dict[str, Tensor]:  # fmt: skip
     """Train `network` to the end of `config`, resuming from the newest checkpoint in `folder`; returns its average.
 
-    about: what the run is (network config, data), compared with the checkpoint's. Figures go to FOLDER/metrics.jsonl,
+    about: what the run is (network config, data, precision), compared with the checkpoint's. Figures go to FOLDER/metrics.jsonl,
     sheets by `sample` to FOLDER/samples. Raises ValueError if the folder holds another run, KeyboardInterrupt, after
     saving, when interrupted.
     """
@@ -77,6 +77,8 @@ def train(
         for batch in batches:
             generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
             loss, figures = objective(network, batch, generator)
+            if not torch.isfinite(loss):
+                raise RuntimeError(f"step {step + 1}: the loss is {loss.item()}; stopped with the weights untouched, the last checkpoint is good")
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
             loss.backward()

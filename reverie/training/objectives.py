@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from reverie.autoencoder.autoencoder import FRAMES, Autoencoder
 from reverie.autoencoder.losses import reconstruction_loss
 from reverie.data.latents import Clip
-from reverie.diffusion.flow import loss_weight, mix
+from reverie.diffusion.flow import loss_weight, mix, to_clean
 from reverie.diffusion.schedules import resolution_shift
 from reverie.patches.packing import Piece, extras_of, pack
 from reverie.patches.patches import PATCH, patchify
@@ -61,8 +61,9 @@ def transformer_objective(encoder: TextEncoder, network: nn.Module, clips: list[
     texts = [features[i][:0] if rng.random() < patterns.TEXT_DROPOUT else features[i] for i in order]
     condition = network.prepare(*pad_texts(texts, network.config.text_width))
     sigma = packed.sigma[packed.level_ids]
-    error = (network.denoise(packed, condition) - torch.cat([clean[i] for i in order])).square().mean(-1)
+    predicted = to_clean(network.denoise(packed, condition), packed.tokens, sigma[:, None], network.config.prediction)
+    error = (predicted - torch.cat([clean[i] for i in order])).square().mean(-1)
     unknown = (sigma > 0).float()
     loss = (error * loss_weight(sigma) * unknown).sum() / unknown.sum()
-    figures = {f"error_{low:.1f}": float(error.detach()[(sigma > low) & (sigma <= low + 0.2)].mean()) for low in (0.0, 0.2, 0.4, 0.6, 0.8)}
-    return loss, {**figures, "tokens": float(len(sigma))}
+    bands = {f"error_{low:.1f}": error.detach()[(sigma > low) & (sigma <= low + 0.2)] for low in (0.0, 0.2, 0.4, 0.6, 0.8)}
+    return loss, {**{name: float(band.mean()) for name, band in bands.items() if len(band)}, "tokens": float(len(sigma))}

@@ -40,7 +40,7 @@ class TransformerConfig:
     prediction: Prediction = "clean"
 
     def __post_init__(self) -> None:
-        if self.width % self.heads or self.width // self.heads % 4:
+        if self.heads < 1 or self.width % self.heads or self.width // self.heads % 4:
             raise ValueError(f"width {self.width} must be a multiple of 4 x heads {self.heads}")
         if min(self.token_width, self.text_width, self.depth, self.feedforward) < 1:
             raise ValueError("token_width, text_width, depth and feedforward must be at least 1")
@@ -187,9 +187,6 @@ class Transformer(nn.Module):
             x = block(x, modulation, spread, dtype, rotation, pack.lengths, masks, keys_values, condition.mask)
         shift, scale = (time[:, None] + self.table).unbind(1)  # [G D]
         return self.out(modulate(layer_norm(x), shift, scale, spread).to(dtype)).float()  # [L C]
-
-    def num_parameters(self) -> int:
-        return sum(p.numel() for p in self.parameters())
 
     def estimate_flops(self, num_tokens: int) -> int:
         """Floating-point operations of one forward pass of one clip: 2 per weight of the blocks and token, plus attention."""

@@ -1,7 +1,7 @@
 """Words for what a diorama shows: facts to English and Chinese sentences, in many orders and with synonyms.
 
 Only `tell` is called from outside. Every clause stands for a fact of the simulated track or of the set; there is no clause
-for an intention. `WORDS` is the vocabulary that the shipped model has met.
+for an intention.
 """
 
 import numpy as np
@@ -69,8 +69,6 @@ ZH_MOTIONS = {
 ZH_BOUNCES = ("弹起来", "又弹起")
 ZH_CAMERAS = {"static": ("镜头不动",), "orbit": ("镜头环绕",), "in": ("镜头拉近",), "out": ("镜头拉远",)}
 
-WORDS = {"shapes": SHAPES, "colours": COLOURS, "places": PLACES, "settings": SETTINGS, "motions": MOTIONS, "cameras": CAMERAS}
-
 
 def _noun(rng: np.random.Generator, subject: Subject, article: bool = True) -> str:
     words = f"{rng.choice(COLOURS[subject.colour])} {rng.choice(SHAPES[subject.shape])}"
@@ -111,8 +109,8 @@ def _medium(rng: np.random.Generator, scene: Scene, moving: bool) -> str:
             clauses.append(f"{_noun(rng, subject)} that {motion[0]}")
         else:
             clauses.append(f"{_noun(rng, subject)} {motion[0]}")
-    who = f" {rng.choice(['and', 'while', 'next to'] if moving and order not in (2, 3, 5) and all(s.facts for s in scene.subjects) else ['and'])} ".join(clauses)
-    who = who.replace(" next to ", " and ")
+    verbs = moving and order not in (2, 3, 5) and all(s.facts for s in scene.subjects)
+    who = f" {rng.choice(['and', 'while'] if verbs else ['and'])} ".join(clauses)
     if order == 0 or order == 2 or order == 3:
         text = f"{who} {place}"
     elif order == 1:

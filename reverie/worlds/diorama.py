@@ -138,7 +138,7 @@ class _Stage:
             self.model.vis.global_.offwidth = self.model.vis.global_.offheight = self.buffer_side
             self.renderer = mj.MjrContext(self.model, mj.mjtFontScale.mjFONTSCALE_50)
             mj.mjr_setBuffer(mj.mjtFramebuffer.mjFB_OFFSCREEN, self.renderer)
-            self.draw(width, height)  # a context's first picture differs in single bits from all later ones
+        mj.mjv_updateCamera(self.model, self.data, self.camera, self.scene)  # else the endless ground is centred on the picture before
         mj.mjv_updateScene(self.model, self.data, self.option, None, self.camera, mj.mjtCatBit.mjCAT_ALL, self.scene)
         port = mj.MjrRect(0, 0, wide, high)
         pixels = np.empty((high, wide, 3), np.uint8)
@@ -163,11 +163,20 @@ def _turn(axis: tuple[float, float, float], degrees: float) -> np.ndarray:
     return np.array([math.cos(half), *(math.sin(half) * np.array(axis))])
 
 
-def facts_of(subject: Subject, format: Format) -> tuple[str, ...]:
+def _turns(rotation: np.ndarray) -> np.ndarray:
+    """Quaternions [T 4] -> the turn from each to the next as a world vector [T-1 3], radians (exact for small turns)."""
+    a, b = rotation[:-1] * [1, -1, -1, -1], rotation[1:]
+    real = (b[:, :1] * a[:, :1]) - (b[:, 1:] * a[:, 1:]).sum(1, keepdims=True)
+    vector = b[:, :1] * a[:, 1:] + a[:, :1] * b[:, 1:] + np.cross(b[:, 1:], a[:, 1:])
+    return 2 * np.sign(real) * vector
+
+
+def facts_of(subject: Subject, format: Format, heading: float) -> tuple[str, ...]:
     """What a track shows: any of captions.FACTS, in the order in which they are told; empty if nothing clear happened.
 
-    A sideways motion counts when the centre crosses at least a fifth of the picture and stays inside; it is a roll when
-    the thing turns about the level axis across its way by at least half of what rolling without slipping asks.
+    heading: degrees, of the scene's place. A sideways motion counts when the centre crosses at least a fifth of the picture,
+    itself moves by at least 15% of what is seen, and stays inside; it is a roll when the thing turns about the level axis across
+    its way by at least half of what rolling without slipping asks.
     """
     track, screen, rotation = np.array(subject.track), np.array(subject.screen), np.array(subject.rotation)
     inside = np.abs(screen - 0.5).max(1) < 0.5
@@ -176,20 +185,21 @@ def facts_of(subject: Subject, format: Format) -> tuple[str, ...]:
     facts = []
     across, world = screen[-1, 0] - screen[0, 0], track[-1, 0] - track[0, 0]
     low, start, top = track[:, 2].min(), track[0, 2], track[:, 2].max()
-    steps = np.diff(rotation, axis=0)
-    turned = 2 * np.minimum(np.linalg.norm(steps, axis=1), np.linalg.norm(rotation[1:] + rotation[:-1], axis=1)).sum()  # radians
-    moved = np.linalg.norm(track - track[0], axis=1).max()
-    if abs(across) > 0.2 and across * world > 0 and top - low < 0.3:
-        verb = "roll" if turned > 0.5 * abs(world) / RADIUS else "slide"
+    turns = _turns(rotation)  # radians about x, y, z between frames
+    turned, moved = np.linalg.norm(turns, axis=1).sum(), np.linalg.norm(track - track[0], axis=1).max()
+    rest = REST_HEIGHT["cube" if subject.lying else subject.shape]
+    if abs(across) > 0.2 and across * world > 0 and abs(world) > 0.15 * _visible(format)[0] and top - low < 0.3:
+        level_axis = np.array([-math.sin(math.radians(heading)), math.cos(math.radians(heading)), 0])
+        verb = "roll" if (turns @ level_axis).sum() / world > 0.5 / RADIUS else "slide"
         if verb == "roll" and subject.shape in ("cube", "cone"):
             return ()  # a tumble: no word for it here
         facts.append(f"{verb}_{'left' if across < 0 else 'right'}")
-    elif start - low > 0.8 and top - start < 0.1:
+    elif start - low > 0.8 and top - start < 0.1 and (low - rest < 0.35 or track[:, 2].argmin() < len(track) - 1):  # it met the ground
         facts.append("fall")
         floor = int(track[:, 2].argmin())
         if floor < len(track) - 2 and track[floor:, 2].max() - low > 0.35:
             facts.append("bounce")
-    elif top - start > 0.6 and start - low < 0.15 and abs(across) < 0.15:
+    elif top - start > 0.6 and start - low < 0.15 and abs(across) < 0.15 and track[track[:, 2].argmax() :, 2].min() < top - 0.3:  # and down again
         facts.append("jump")
     elif turned < 0.15 and moved < 0.1:
         facts.append("stand")
@@ -273,10 +283,10 @@ class Diorama:
             share = frame / format.fps / duration
             azimuth = scene.place[2] + 90 + (scene.camera.amount * (share - 0.5) if scene.camera.kind == "orbit" else 0)
             zoom = scene.camera.amount**share if scene.camera.kind == "zoom" else 1.0
-            closest = 1.0 / math.sqrt(scene.camera.amount) if scene.camera.kind == "zoom" else 1.0
+            start = 1.0 / math.sqrt(scene.camera.amount) if scene.camera.kind == "zoom" else 1.0
             camera = stage.camera
-            camera.azimuth, camera.elevation, camera.distance = azimuth, -scene.camera.elevation, distance * zoom * closest
-            camera.lookat[:] = origin + 0.30 * high * up * (zoom * closest if scene.camera.kind == "zoom" else 1.0)
+            camera.azimuth, camera.elevation, camera.distance = azimuth, -scene.camera.elevation, distance * zoom * start
+            camera.lookat[:] = origin + 0.30 * high * up * (zoom * start if scene.camera.kind == "zoom" else 1.0)
             model.vis.global_.fovy = scene.camera.field_of_view
             frames.append(stage.draw(format.width, format.height))
             poses.append((azimuth, -scene.camera.elevation, camera.distance, *camera.lookat))
@@ -296,7 +306,7 @@ class Diorama:
         for subject, (track, rotation, screen) in zip(scene.subjects, tracks, strict=True):
             rounded = [tuple(tuple(round(v, 4) for v in row) for row in rows) for rows in (track, rotation, screen)]
             subject = replace(subject, track=rounded[0], rotation=rounded[1], screen=rounded[2])
-            subjects.append(replace(subject, facts=facts_of(subject, format)))
+            subjects.append(replace(subject, facts=facts_of(subject, format, scene.place[2])))
         camera_path = tuple(tuple(round(float(v), 4) for v in row) for row in poses)
         done = replace(scene, subjects=tuple(subjects), camera=replace(scene.camera, pose=camera_path), width=format.width, height=format.height, fps=format.fps)
         told = captions.tell(done)

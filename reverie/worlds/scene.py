@@ -24,8 +24,8 @@ class Format:
     def __post_init__(self) -> None:
         if min(self.width, self.height) < 16:
             raise ValueError(f"size {self.width}x{self.height}: both sides need at least 16 pixels")
-        if self.num_frames < 1 or not self.fps > 0:
-            raise ValueError(f"{self.num_frames} frames at {self.fps} fps: at least one frame and a positive rate are needed")
+        if self.num_frames < 1 or not 0.1 <= self.fps <= 240:
+            raise ValueError(f"{self.num_frames} frames at {self.fps} fps: at least one frame and a rate between 0.1 and 240 are needed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +87,8 @@ class Scene:
 
 class World(Protocol):
     """A simulator that makes footage with exact ground truth."""
+
+    name: str
 
     @property
     def spec(self) -> dict[str, tuple[str, ...]]: ...
