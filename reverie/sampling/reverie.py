@@ -32,8 +32,9 @@ Progress = Callable[[int, int], None]  # (steps done, steps in all)
 def load_autoencoder(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
     """An autoencoder from its file, fp32 and ready to use, and the file's metadata."""
     tensors, about = load_weights(path, "autoencoder")
-    network = Autoencoder(from_dict(AutoencoderConfig, about["config"]))
-    network.load_state_dict(tensors)
+    with torch.device("meta"):  # no time for random weights that are replaced at once
+        network = Autoencoder(from_dict(AutoencoderConfig, about["config"]))
+    network.load_state_dict(tensors, assign=True)
     return network.eval(), about
 
 
@@ -58,9 +59,10 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
         raise ValueError(f"{folder}: the transformer was trained with autoencoder {about['autoencoder']}, this one is {about_autoencoder['digest']}")
     if about["text"] != encoder.digest:
         raise ValueError(f"{folder}: the transformer was trained with text encoder {about['text']}, this one is {encoder.digest}")
-    transformer = Transformer(from_dict(TransformerConfig, about["config"]))
+    with torch.device("meta"):
+        transformer = Transformer(from_dict(TransformerConfig, about["config"]))
     check_pair(autoencoder, transformer.config)
-    transformer.load_state_dict(tensors)
+    transformer.load_state_dict(tensors, assign=True)
     return Reverie(autoencoder, transformer.eval(), encoder, about["digest"], tuple(about["vocabulary"]), dtype or fast_dtype())
 
 

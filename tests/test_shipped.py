@@ -1,0 +1,45 @@
+"""The bundled weights: they load offline, belong together, stay small, and make what the README says."""
+
+import json
+import zlib
+
+import pytest
+
+import reverie
+from reverie.cli import main
+from reverie.evaluation.prompts import look
+from reverie.sampling.reverie import BUNDLED, Reverie
+from reverie.worlds import captions
+
+
+@pytest.fixture(scope="module")
+def dreamer() -> Reverie:
+    return reverie.load()
+
+
+def test_the_readme_prompt_shows_its_colour(dreamer: Reverie):
+    video = dreamer.generate("a red ball rolls to the left in the snow")
+    assert (video.size, video.num_frames, video.fps) == ("128x128", 16, 8.0)
+    assert look(video.frames)[0] == "red"
+    assert dreamer.unknown_words("a red ball rolls to the left in the snow") == []
+
+
+def test_the_words_of_the_world_were_met(dreamer: Reverie):
+    spoken = [phrase for table in (captions.COLOURS, captions.SHAPES, captions.PLACES) for phrases in table.values() for phrase in phrases]
+    assert [word for phrase in spoken for word in dreamer.unknown_words(phrase)] == []
+    assert dreamer.unknown_words("Tokyo in neon") == ["tokyo", "neon"]
+
+
+def test_the_weights_are_small():
+    """Git and wheels store them compressed: at most 45 MB."""
+    files = sorted(BUNDLED.glob("*.safetensors"))
+    assert [path.stem for path in files] == ["autoencoder", "transformer"]
+    assert sum(len(zlib.compress(path.read_bytes(), 6)) for path in files) < 45e6
+
+
+def test_info_and_vocabulary_of_the_bundled_model(dreamer: Reverie, capsys: pytest.CaptureFixture[str]):
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == dreamer.digest
+    assert main(["vocabulary"]) == 0
+    text = capsys.readouterr().out
+    assert "ball" in text and "球" in text
