@@ -33,7 +33,7 @@ def default() -> Preset:
         autoencoder=AutoencoderConfig(),
         autoencoder_training=TrainingConfig(num_steps=2700, batch_size=16, learning_rate=7e-4, decay_share=0.9),
         transformer=TransformerConfig(),
-        transformer_training=TrainingConfig(num_steps=3000, batch_size=64, learning_rate=1e-3, muon_learning_rate=0.02, warmup_steps=100),
+        transformer_training=TrainingConfig(num_steps=1000, batch_size=48, learning_rate=1e-3, muon_learning_rate=0.02, warmup_steps=100, decay_share=0.454),
     )
 
 
