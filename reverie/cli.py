@@ -127,6 +127,7 @@ def build_parser() -> Parser:
     command(train_commands, "autoencoder", _train_autoencoder, "train the video compression network", [training])
     transformer = command(train_commands, "transformer", _train_transformer, "train the diffusion transformer on the footage's latents", [training])
     transformer.add_argument("--autoencoder", type=Path, default=None, help="weights file; the bundled one if none is given")
+    transformer.add_argument("--start", type=Path, default=None, help="weights file to begin from, instead of random weights")
     bundle = command(train_commands, "bundle", _bundle, "put two weights files that belong together into a folder for --model")
     bundle.add_argument("--autoencoder", type=Path, required=True)
     bundle.add_argument("--transformer", type=Path, required=True)
@@ -326,7 +327,7 @@ def _train_transformer(options: argparse.Namespace) -> dict[str, Any]:
     preset, footage = _preset(options), Footage(options.data)
     autoencoder = options.autoencoder or BUNDLED / "autoencoder.safetensors"
     with _progress("training") as advance:
-        path = train_transformer(preset.transformer, preset.transformer_training, footage, autoencoder, options.folder, _report(advance), draw)
+        path = train_transformer(preset.transformer, preset.transformer_training, footage, autoencoder, options.folder, _report(advance), draw, options.start)
     _say(options, str(path))
     return {"files": [str(path)]}
 

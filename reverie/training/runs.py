@@ -57,9 +57,13 @@ def train_autoencoder(config: AutoencoderConfig, training: TrainingConfig, foota
 
 
 def train_transformer(
-    config: TransformerConfig, training: TrainingConfig, footage: Footage, autoencoder_path: Path, folder: Path, progress: Progress, draw: Callable[[Reverie, Path], None]
-) -> Path:
-    """Encode the footage (once), train on its latents, resuming what is in `folder`; returns FOLDER/transformer.safetensors."""
+    config: TransformerConfig, training: TrainingConfig, footage: Footage, autoencoder_path: Path, folder: Path, progress: Progress, draw: Callable[[Reverie, Path], None],
+    start: Path | None = None,
+) -> Path:  # fmt: skip
+    """Encode the footage (once), train on its latents, resuming what is in `folder`; returns FOLDER/transformer.safetensors.
+
+    `start` is a weights file with the same config and autoencoder to begin from, instead of random weights.
+    """
     torch.manual_seed(training.seed)
     encoder = sentence_encoder()
     autoencoder, about_autoencoder = load_autoencoder(autoencoder_path)
@@ -73,6 +77,13 @@ def train_transformer(
     network.compute_dtype = precision
     vocabulary = vocabulary_of(text for entry in footage.entries for text in (*entry.captions, *entry.still_captions))
     about: dict[str, Any] = {"network": "transformer", "config": to_dict(config), "autoencoder": about_autoencoder["digest"], "text": encoder.digest}
+    if start is not None:
+        weights, before = load_weights(start, "transformer")
+        for name in ("config", "autoencoder", "text"):
+            if before[name] != about[name]:
+                raise ValueError(f"{start} was trained with another {name} ({before[name]}): this run has {about[name]}")
+        network.load_state_dict(weights)
+        about["start"] = before["digest"]
 
     def sample(_: nn.Module, averaged: dict[str, Tensor], path: Path) -> None:
         shown = Transformer(config)

@@ -2,7 +2,8 @@
 
 Wan's block layout (arXiv 2503.20314): one shared time projection plus a learned table per block, self-attention with QK-norm
 and 3D RoPE, cross-attention to the text behind an affine norm, a GELU feed-forward; residual stream and modulation in fp32,
-matrix products in the input's dtype. Tokens of many clips lie in one sequence (patches/packing.py); a clip may have several
+matrix products in the input's dtype. Beyond Wan, a token is told where it is when it enters: rotations say only how far
+tokens are apart, and "rolls to the left" begins on the right. Tokens of many clips lie in one sequence (patches/packing.py); a clip may have several
 noise levels at once, normally one per latent frame, and the modulation is computed once per level.
 
 Not here: noise, losses and solvers (diffusion/), how requests become tokens (sampling/).
@@ -24,6 +25,7 @@ from reverie.patches.packing import Pack
 from reverie.text.refiner import TextRefiner, sinusoids
 
 FREQUENCIES = 256  # of the noise level's embedding
+PLACE = (32, 64.0)  # sinusoids of each coordinate of a token: how many, and the longest wave over 2 pi
 MAX_RUNS = 16  # of levels with equal numbers of tokens, beyond which modulation gathers rows instead
 
 
@@ -141,6 +143,7 @@ class Transformer(nn.Module):
         width = config.width
         self.text = TextRefiner(config.text_width, width, config.heads)
         self.embed = Linear(config.token_width, width)
+        self.place = Linear(3 * PLACE[0], width)
         self.time1, self.time2 = Linear(FREQUENCIES, width), Linear(width, width)
         self.extras1, self.extras2 = Linear(3, width), Linear(width, width)
         self.modulation = Linear(width, 6 * width)
@@ -158,6 +161,7 @@ class Transformer(nn.Module):
         for module in (self.time1, self.time2, self.extras1, self.extras2, self.modulation):
             nn.init.normal_(module.weight, std=0.02)
         nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.place.weight)
         for block in self._blocks():
             nn.init.zeros_(block.cross.out.weight)
 
@@ -182,7 +186,8 @@ class Transformer(nn.Module):
         time = self.time2(F.silu(self.time1(sinusoids(1000 * pack.sigma, FREQUENCIES))))  # [G D]
         time = time + self.extras2(F.silu(self.extras1(pack.extras.float())))[level_samples]  # [G D]
         modulation = self.modulation(F.silu(time)).unflatten(-1, (6, -1))  # [G 6 D]
-        x = self.embed(pack.tokens.to(dtype)).float()  # [L D]
+        place = self.place(sinusoids(pack.positions, *PLACE).flatten(-2).to(dtype))  # [L D]
+        x = self.embed(pack.tokens.to(dtype)).float() + place.float()  # [L D]
         for block, keys_values in zip(self.blocks, condition.keys_values, strict=True):
             x = block(x, modulation, spread, dtype, rotation, pack.lengths, masks, keys_values, condition.mask)
         shift, scale = (time[:, None] + self.table).unbind(1)  # [G D]
