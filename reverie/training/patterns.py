@@ -2,9 +2,9 @@
 
 | share | pattern | serves |
 |---|---|---|
-| 55% | one level for the whole clip | text to video, text to image |
-| 15% | an independent level per latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
-| 20% | known frames: the first 10, a longer prefix 3, a suffix 3, both ends 2, at random 2 | image to video, extension, filling |
+| 40% | one level for the whole clip | text to video, text to image |
+| 25% | an independent level per latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
+| 25% | known frames: the first 12, a longer prefix 4, a suffix 4, both ends 2, at random 3 | image to video, extension, filling |
 | 5% | a ramp, not decreasing in time | streaming |
 | 5% | one level with a cap s < 1 on a part: min(u, s) | repainting |
 
@@ -25,9 +25,9 @@ def draw(rng: Generator, frames: int, shift: float) -> np.ndarray:
     levels = shift * u / (1 + (shift - 1) * u)
     kind = rng.random()
     shared = np.full(frames, levels[0])
-    if frames == 1 or kind < 0.55:
+    if frames == 1 or kind < 0.40:
         sigma = shared
-    elif kind < 0.70:
+    elif kind < 0.65:
         sigma = levels
     elif kind < 0.90:
         sigma = np.where(_known(rng, frames), 0.0 if rng.random() < 0.5 else CONTEXT_NOISE * rng.random(), shared)

@@ -1,0 +1,69 @@
+"""Commands that measure: evaluate."""
+
+import argparse
+import json
+from typing import Any
+
+from reverie.commands.talking import load, progress, say
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """The command without a measure."""
+    options.parser.error("say what: autoencoder or prompts")
+
+
+def evaluate_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
+    """Footage to PSNR."""
+    from reverie.data.shards import Footage
+    from reverie.evaluation.reconstruction import evaluate_reconstruction, reconstruction_sheet
+    from reverie.evaluation.sheet import save_sheet
+    from reverie.layers.precision import fast_dtype
+    from reverie.sampling.reverie import BUNDLED, load_autoencoder
+    from reverie.video import check_target
+
+    if options.sheet:
+        check_target(options.sheet, 1, 0, 0)
+    autoencoder, about = load_autoencoder(options.autoencoder or BUNDLED / "autoencoder.safetensors")
+    autoencoder.compute_dtype = fast_dtype()
+    footage = Footage(options.data)
+    figures = {**evaluate_reconstruction(autoencoder, footage, options.num_clips), "autoencoder": about["digest"]}
+    if options.sheet:
+        save_sheet(reconstruction_sheet(autoencoder, footage), options.sheet)
+    say(options, json.dumps(figures))
+    return figures
+
+
+def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
+    """A list of prompts to shares of right colours and motions."""
+    from reverie.data.shards import Footage
+    from reverie.evaluation import prompts
+    from reverie.evaluation.sheet import contact_sheet, save_sheet
+    from reverie.video import check_target
+
+    videos: list[Any] = []
+    if options.limit is not None and options.limit < 1:
+        raise ValueError(f"--limit {options.limit}: at least 1 is needed")
+    if options.sheet:
+        if options.footage:
+            raise ValueError("--sheet draws what was made from prompts; with --footage nothing is")
+        check_target(options.sheet, 1, 0, 0)
+    if options.footage:
+        asked, found = prompts.check_on_footage(Footage(options.footage), options.limit)
+        model = "none: footage"
+    else:
+        asked = prompts.prompt_list(options.list)[: options.limit]
+        dreamer = load(options.model)
+        model = dreamer.digest
+        with progress("dreaming") as advance:
+            for number, prompt in enumerate(asked):
+                videos.append(dreamer.generate(prompt.text, seed=options.seed + number, num_steps=options.num_steps, guidance_scale=options.guidance_scale))
+                advance(number + 1, len(asked))
+        found = [prompts.look(video.frames) for video in videos]
+        for prompt, (colour, motion) in zip(asked, found, strict=True):
+            if (colour, motion) != (prompt.colour, prompt.motion):
+                say(options, f"{prompt.text}: seen {colour}, {motion}")
+    figures = {**prompts.score(found, asked), "model": model, "list": options.list, "seed": options.seed}
+    if options.sheet and videos:
+        save_sheet(contact_sheet(videos, [prompt.text for prompt in asked], pairs=2), options.sheet)
+    say(options, json.dumps(figures))
+    return figures
