@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverie.commands import files, footage, making, measuring, training
+from reverie.commands import editing, files, footage, making, measuring, training
 
 PROGRAM = "reverie"
 
@@ -75,9 +75,9 @@ def build_parser() -> Parser:
 
     sampling = Parser(add_help=False)
     sampling.add_argument("-o", "--output", type=Path, required=True, help="file to write: .mp4, .mkv (exact) or .png (one frame)")
-    sampling.add_argument("--fps", type=float, default=8.0, help="frames per second")
     sampling.add_argument("--seed", type=int, default=0, help="decides everything that the prompt leaves open")
-    sampling.add_argument("--num-steps", type=int, default=25, help="evaluations of the network")
+    sampling.add_argument("--num-steps", type=int, default=25, help="steps from noise to film")
+    sampling.add_argument("--solver", choices=("euler", "heun"), default="euler", help="heun takes two evaluations per step")
     sampling.add_argument("--guidance-scale", type=float, default=3.0, help="how literally to take the prompt; 1 is no guidance")
     sampling.add_argument("--negative-prompt", default="", help="what to stay away from")
     sampling.add_argument("--model", type=Path, default=None, help="folder with other weights than the bundled ones")
@@ -85,13 +85,19 @@ def build_parser() -> Parser:
     generate = command(commands, "generate", making.generate, "make a video from words (an image if the output is a .png)", [sampling])
     generate.add_argument("prompt", help="what is to be seen, in English or Chinese")
     generate.add_argument("--seconds", type=float, default=2.0, help="length of the video")
+    generate.add_argument("--fps", type=float, default=8.0, help="frames per second")
     generate.add_argument("--size", default="128x128", help="width x height in pixels")
+    generate.add_argument("--variation", type=float, default=0.0, help="0 to 1: how far each video turns from the one of the seed")
     generate.add_argument("--num-videos", type=int, default=1, help="how many, with seeds counted up; their names get a number")
 
     animate = command(commands, "animate", making.animate, "make a video that begins with a given image", [sampling])
     animate.add_argument("image", type=Path, help="an image or a video, of which the first frame is used")
     animate.add_argument("prompt", help="what is to happen")
+    animate.add_argument("--fps", type=float, default=8.0, help="frames per second")
+    animate.add_argument("--also", nargs="+", action="extend", default=[], metavar="IMAGE@SECONDS", help="more images, each with its time")
     animate.add_argument("--num-frames", type=int, default=17, help="frames of the video, the image included")
+
+    _add_editing(command, commands, sampling)
 
     sheet = command(commands, "sheet", files.sheet, "draw a contact sheet of videos and images")
     sheet.add_argument("files", type=Path, nargs="+")
@@ -149,6 +155,52 @@ def build_parser() -> Parser:
     prompts.add_argument("--sheet", type=Path, default=None, help="also draw what was made")
     prompts.add_argument("--limit", type=int, default=None, help="only the first so many")
     return parser
+
+
+def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser) -> None:
+    """The verbs that make clips out of clips."""
+
+    def verb(name: str, run: Callable[[argparse.Namespace], Any], text: str, *files: str, prompt: str | None = None) -> Parser:
+        new = command(commands, name, run, text, [sampling])
+        for file in files:
+            new.add_argument(file, type=Path)
+        if prompt:
+            new.add_argument("prompt", help=prompt)
+        else:
+            new.add_argument("prompt", nargs="?", default=None, help="what is to be seen; the clip's own prompt if none is given")
+        return new
+
+    extend = verb("extend", editing.extend, "dream on from the end of a clip, or up to its beginning", "clip")
+    extend.add_argument("--seconds", type=float, default=0.0, help="more at the end")
+    extend.add_argument("--before", type=float, default=0.0, help="more in front")
+    loop = verb("loop", editing.loop, "make a video whose end flows into its beginning", prompt="what is to be seen")
+    loop.add_argument("--clip", type=Path, default=None, help="a clip or an image that the loop holds")
+    loop.add_argument("--seconds", type=float, default=2.0, help="of one turn")
+    loop.add_argument("--size", default="128x128", help="width x height in pixels, without --clip")
+    loop.add_argument("--fps", type=float, default=8.0, help="frames per second, without --clip")
+    connect = verb("connect", editing.connect, "join two clips by a dreamed transition", "first", "second", prompt="what happens between them")
+    connect.add_argument("--seconds", type=float, default=1.0, help="of the transition")
+    blend = verb("blend", editing.blend, "let one clip become another", "first", "second", prompt="what is to be seen")
+    blend.add_argument("--strength", default="0.7", help="how freely the middle is dreamed: 0 to 1, subtle, mild or strong")
+    fill = verb("fill", editing.fill, "dream missing frames, or more frames per second", "clip", prompt="what is to be seen")
+    fill.add_argument("--missing", default=None, help="numbers of frames, from 0, for example 3-7,12")
+    fill.add_argument("--factor", type=int, default=1, help="how many times as many frames per second")
+    edit = verb("edit", editing.edit, "repaint a clip after other words", "clip", prompt="what is to be seen instead")
+    edit.add_argument("--strength", default="mild", help="0 (nothing changes) to 1, subtle, mild or strong")
+    inpaint = verb("inpaint", editing.inpaint, "dream a region of a clip", "clip", prompt="what is to be seen there")
+    inpaint.add_argument("--box", default=None, help="LEFT,TOP,WIDTH,HEIGHT in pixels")
+    inpaint.add_argument("--mask", type=Path, default=None, help="image or video of the clip's size, white where to dream")
+    inpaint.add_argument("--strength", default="1", help="0 to 1, subtle, mild or strong")
+    outpaint = verb("outpaint", editing.outpaint, "dream a larger frame around a clip", "clip", prompt="what is to be seen")
+    outpaint.add_argument("--size", required=True, help="width x height in pixels")
+    outpaint.add_argument("--at", default=None, help="LEFT,TOP of the clip in the new frame; the middle if not given")
+    refine = verb("refine", editing.refine, "bring a draft to its full size", "clip")
+    refine.add_argument("--size", required=True, help="width x height in pixels")
+    refine.add_argument("--strength", default="0.5", help="0 to 1, subtle, mild or strong")
+    recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")
+    recut.add_argument("clip", type=Path)
+    recut.add_argument("--keep", nargs="+", required=True, metavar="FROM-TO", help="seconds, for example 1-2 0-0.5")
+    recut.add_argument("-o", "--output", type=Path, required=True)
 
 
 if __name__ == "__main__":

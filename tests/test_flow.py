@@ -1,5 +1,7 @@
 """The maths of noise, against closed forms."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -58,8 +60,8 @@ def test_levels_fall_from_one_to_zero(shift: float, num_steps: int):
 
 def test_shift_is_bounded_and_keeps_the_ends():
     assert resolution_shift(1) == 1
-    assert resolution_shift(4 * 4096) == 2
-    assert resolution_shift(10**9) == 4
+    assert resolution_shift(4 * 4096) == 5
+    assert resolution_shift(10**9) == 10
     assert shifted(torch.tensor([0.0, 1.0]), 3.0).tolist() == [0.0, 1.0]
 
 
@@ -89,3 +91,22 @@ def test_noise_is_standard_normal_and_differs_between_seeds_and_streams():
 def test_unknown_stream_is_refused():
     with pytest.raises(ValueError, match="not in"):
         latent_noise(0, 0, (1, 1, 2, 2), "other")
+
+
+def test_euler_shows_order_one_and_heun_order_two_on_a_known_field():
+    """Data N(0, s^2): the best clean prediction and the whole path x(sigma) ~ sqrt(((1 - sigma) s)^2 + sigma^2) are known."""
+    spread = 0.5
+
+    def clean_of(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return x * spread**2 * (1 - sigma) / (((1 - sigma) * spread) ** 2 + sigma**2)
+
+    def error(solver: str, num_steps: int) -> float:
+        x, u = torch.ones((), dtype=torch.float64), levels(num_steps, 1.0).double()
+        for now, after in itertools.pairwise(u):
+            clean = clean_of(x, now)
+            x_next = flow.step(x, clean, now, after)
+            x = flow.heun(x, clean, x_next, clean_of(x_next, after), now, after) if solver == "heun" else x_next
+        return abs(float(x) - spread)
+
+    assert 1.7 < error("euler", 50) / error("euler", 100) < 2.3
+    assert 3.3 < error("heun", 50) / error("heun", 100) < 4.8

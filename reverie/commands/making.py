@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from reverie.commands.talking import load, progress, say, say_unknown
@@ -16,7 +17,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.sampling.sampler import SamplerConfig
     from reverie.video import check_target
 
-    config = SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)
+    config = SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale, solver=options.solver)
     width, height = tasks.parse_size(options.size)
     frames = 1 if options.output.suffix.lower() == ".png" else tasks.num_frames_of(options.seconds, options.fps)
     if not 1 <= options.num_videos <= 64:
@@ -27,7 +28,11 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
         check_target(name, frames, width, height)
     dreamer = load(options.model)
     shape = {"channels": dreamer.autoencoder.config.latent_channels, "width": width, "height": height, "num_frames": frames, "fps": options.fps}
-    canvases = [tasks.text_to_video(options.prompt, seed=options.seed + n, negative_prompt=options.negative_prompt, **shape) for n in range(options.num_videos)]
+    noise = [
+        {"seed": options.seed, "variation": options.variation, "other_seed": options.seed + 1 + n} if options.variation else {"seed": options.seed + n}
+        for n in range(options.num_videos)
+    ]
+    canvases = [tasks.text_to_video(options.prompt, negative_prompt=options.negative_prompt, about={"task": "generate"}, **seeds, **shape) for seeds in noise]
     say_unknown(dreamer, options.prompt)
     start = time.perf_counter()
     with progress("dreaming") as advance:
@@ -52,12 +57,18 @@ def animate(options: argparse.Namespace) -> dict[str, Any]:
         print(f"{options.image} is {image.size}; animating it at {small.size}", file=sys.stderr)
     height, width = small.frames.shape[1:3]
     check_target(options.output, options.num_frames, width, height)
+    images = [(small, 0.0)]
+    for text in options.also:
+        name, at, seconds = text.rpartition("@")
+        if not at or not seconds.replace(".", "", 1).isdecimal():
+            raise ValueError(f"--also {text}: write IMAGE@SECONDS, for example end.png@2")
+        images.append((fit(read(Path(name), max_frames=1)), float(seconds)))
     dreamer = load(options.model)
     say_unknown(dreamer, options.prompt)
     with progress("dreaming") as advance:
         video = dreamer.animate(
-            small, options.prompt, num_frames=options.num_frames, fps=options.fps, seed=options.seed, num_steps=options.num_steps,
-            guidance_scale=options.guidance_scale, negative_prompt=options.negative_prompt, progress=advance,
+            images, options.prompt, num_frames=options.num_frames, fps=options.fps, seed=options.seed, num_steps=options.num_steps,
+            guidance_scale=options.guidance_scale, negative_prompt=options.negative_prompt, solver=options.solver, progress=advance,
         )  # fmt: skip
     video.save(options.output)
     say(options, f"{options.output}  {video.size}, {video.num_frames} frames")

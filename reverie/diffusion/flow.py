@@ -27,6 +27,13 @@ def step(x: Tensor, clean: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
     return torch.where(sigma > 0, clean + ratio * (x - clean), x)
 
 
+def heun(x: Tensor, clean: Tensor, x_next: Tensor, clean_next: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+    """Heun's step: the mean of the velocities at both ends (EDM, arXiv 2206.00364, algorithm 1). Where sigma_next is 0 it is Euler's."""
+    slope = (x - clean) / sigma.clamp_min(1e-12)
+    slope_next = (x_next - clean_next) / sigma_next.clamp_min(1e-12)
+    return torch.where(sigma_next > 0, x + (sigma_next - sigma) * (slope + slope_next) / 2, x_next)
+
+
 def loss_weight(sigma: Tensor) -> Tensor:
     """0.7 (1 - sigma) + 0.3: a ramp on the squared error of clean prediction, as Dreamer 4's (arXiv 2509.24527: 0.9 and 0.1).
 

@@ -52,7 +52,7 @@ def packed_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], ma
 
 
 def packed_cross_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], key_mask: Tensor) -> Tensor:
-    """Each clip's tokens look at its own text: q [L N K], k and v [B S N K], key_mask bool [B S] -> [L N K]."""
+    """Each span's tokens look at their own text: q [L N K], k and v [B S N K], key_mask bool [B S], lengths of the B spans -> [L N K]."""
     runs = runs_of(lengths)
     counts = [last - first for first, last in runs]
     queries = q.split([lengths[first] * (last - first) for first, last in runs])

@@ -13,7 +13,8 @@ class Pack:
 
     tokens [L C]; positions [L 3]; sigma [G] in [0, 1]; level_ids [L] which level a token has; sample_ids [L] which clip;
     extras [B 3] (log2 of the area over 128x128, log2 of the aspect ratio, log2 of fps over 8); causal: per clip, whether a token
-    sees only its own and earlier times; lengths: tokens per clip.
+    sees only its own and earlier times; lengths: tokens per clip; spans: tokens per text (a clip follows one text or several,
+    one after the other).
     """
 
     tokens: Tensor
@@ -24,11 +25,12 @@ class Pack:
     extras: Tensor
     causal: tuple[bool, ...]
     lengths: tuple[int, ...]
+    spans: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One clip before packing: tokens [l C], positions [l 3], sigma [g], level_ids [l] in [0, g), extras [3]."""
+    """One clip before packing: tokens [l C], positions [l 3], sigma [g], level_ids [l] in [0, g), extras [3], spans adding up to l."""
 
     tokens: Tensor
     positions: Tensor
@@ -36,6 +38,7 @@ class Piece:
     level_ids: Tensor
     extras: Tensor
     causal: bool = False
+    spans: tuple[int, ...] = ()  # one text for all
 
 
 def extras_of(width: int, height: int, fps: float) -> Tensor:
@@ -56,6 +59,7 @@ def pack(pieces: Sequence[Piece]) -> Pack:
         extras=torch.stack([p.extras for p in pieces]),
         causal=tuple(p.causal for p in pieces),
         lengths=lengths,
+        spans=tuple(span for p in pieces for span in p.spans or (len(p.tokens),)),
     )
 
 

@@ -5,12 +5,55 @@
 A task is data, not a pipeline: a function in sampling/tasks.py that returns a canvas; sampling/sampler.py fills any of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from reverie.patches.patches import PATCH
+
+WINDOW = 5  # latents that the network sees at once: it was trained on clips of up to five
+FADE = 4  # frames after (and before) a kept one over which what the autoencoder lost of it fades out
+FEATHER = 4  # pixels, the same across the border of a kept region
+
+
+@dataclass(frozen=True)
+class Given:
+    """Pixels that stay as they are: frames uint8 [T H W 3], and where: keep bool [T H W], [T 1 1] or [1 H W]."""
+
+    frames: np.ndarray
+    keep: np.ndarray
+
+    def laid_over(self, dreamed: np.ndarray) -> np.ndarray:
+        """`dreamed` [T H W 3] with the kept pixels exactly as given. What they differ by fades out in time (whole frames) or space."""
+        keep = np.broadcast_to(self.keep, dreamed.shape[:3])
+        if not keep.any():
+            return dreamed
+        residual = np.where(keep[..., None], self.frames.astype(np.float32) - dreamed, 0)
+        result = dreamed.astype(np.float32)
+        whole = keep.all((1, 2))
+        if bool((keep.any((1, 2)) == whole).all()):
+            kept = np.nonzero(whole)[0]
+            for t in np.nonzero(~whole)[0]:
+                for near in (kept[kept < t][-1:], kept[kept > t][:1]):
+                    if len(near) and abs(int(near[0]) - t) <= FADE:
+                        result[t] += (1 - abs(int(near[0]) - t) / (FADE + 1)) * residual[near[0]]
+        else:
+            result += np.stack([_blurred(frame) for frame in residual])
+        result = np.clip(result, 0, 255).round().astype(np.uint8)
+        return np.where(keep[..., None], self.frames, result)
+
+
+def _blurred(residual: np.ndarray) -> np.ndarray:
+    """[H W 3] float, averaged with a triangle of FEATHER pixels to each side along rows and columns."""
+    weights = 1 - np.abs(np.arange(-FEATHER, FEATHER + 1)) / (FEATHER + 1)
+    weights /= weights.sum()
+    for axis in (0, 1):
+        padded = np.pad(residual, [(FEATHER, FEATHER) if a == axis else (0, 0) for a in range(3)])
+        residual = sum(weight * padded.take(range(k, k + residual.shape[axis]), axis) for k, weight in enumerate(weights))
+    return residual
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,24 +64,36 @@ class Canvas:
     strength [t h/2 w/2]: in [0, 1] on the token grid; 0 keeps exactly, 1 dreams freely, between repaints
     times [t]: seconds, at the middle of the frames that a latent stands for
     shown [t]: False for context only (a reference, a keyframe), which is never decoded
-    prompt, negative_prompt: the words, and the words to stay away from
+    prompts: the words; prompt_ids [t]: which of them a latent follows, in spans that do not fall back (None: the first)
+    negative_prompt: the words to stay away from
+    period: seconds after which time closes on itself (a loop), or None
+    tiles: windows (top, left, rows, columns) on the token grid, through which the network sees a canvas too large for it
     seed: of the noise; first: the absolute index of the first latent, from which its noise is counted
+    variation, other_seed: how far in [0, 1] the noise turns from that of seed to that of other_seed
     width, height, num_frames, fps, lead: of the decoded clip (lead: frames trimmed from its front)
+    given: pixels that the result shows exactly; about: what the result remembers of the task
     """
 
     latents: Tensor
     strength: Tensor
     times: Tensor
     shown: Tensor
-    prompt: str
+    prompts: tuple[str, ...]
+    prompt_ids: Tensor | None = None
     negative_prompt: str = ""
+    period: float | None = None
+    tiles: tuple[tuple[int, int, int, int], ...] = ()
     seed: int
     first: int = 0
+    variation: float = 0.0
+    other_seed: int = 0
     width: int
     height: int
     num_frames: int
     fps: float
     lead: int = 0
+    given: Given | None = None
+    about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         t, h, w = self.latents.shape[1:]
@@ -48,6 +103,10 @@ class Canvas:
             raise ValueError(f"{len(self.times)} times and {len(self.shown)} shown flags for {t} latents")
         if not bool(((self.strength >= 0) & (self.strength <= 1)).all()):
             raise ValueError("strength must lie in [0, 1]")
+        if not 0 <= self.variation <= 1:
+            raise ValueError(f"variation is {self.variation}: between 0 (the same clip) and 1 (another one) is allowed")
+        if self.prompt_ids is not None and (len(self.prompt_ids) != t or bool((self.prompt_ids.diff() < 0).any()) or int(self.prompt_ids[-1]) >= len(self.prompts)):
+            raise ValueError(f"prompt_ids must name one of {len(self.prompts)} prompts for each of {t} latents, in spans")
 
     @property
     def grid(self) -> tuple[int, int, int]:

@@ -1,9 +1,8 @@
 """`Reverie`: the networks that belong together, loaded, with the verbs. `reverie.load()` gives the bundled one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -17,8 +16,9 @@ from reverie.layers.precision import Linear, fast_dtype
 from reverie.layers.weights import load_weights
 from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
-from reverie.sampling.canvas import Canvas
+from reverie.sampling.canvas import WINDOW, Canvas
 from reverie.sampling.sampler import SamplerConfig, sample
+from reverie.sampling.stream import num_windows, windows
 from reverie.text.encoder import TextEncoder, sentence_encoder
 from reverie.text.vocabulary import unknown_words
 from reverie.transformer.dit import Transformer, TransformerConfig
@@ -27,6 +27,22 @@ from reverie.video import Video
 BUNDLED = Path(__file__).parent.parent / "weights"
 NATIVE_AREA = 192 * 192  # pixels: larger images are scaled down before they are animated
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
+CANVAS_SETTINGS = ("seed", "negative_prompt", "variation", "other_seed")
+SAMPLER_SETTINGS = ("num_steps", "guidance_scale", "guidance_interval", "solver")
+
+
+class Settings(TypedDict, total=False):
+    """What every verb takes besides its own arguments (sampling/canvas.py and sampling/sampler.py say what each does)."""
+
+    seed: int
+    negative_prompt: str
+    variation: float
+    other_seed: int
+    num_steps: int
+    guidance_scale: float
+    guidance_interval: tuple[float, float]
+    solver: Literal["euler", "heun"]
+    progress: Progress
 
 
 def load_autoencoder(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
@@ -85,49 +101,155 @@ class Reverie:
         """The words of a prompt that the model never met."""
         return unknown_words(prompt, self.vocabulary)
 
+    def encode(self, video: Video, lead: int = 0) -> Tensor:
+        """The latents [C t h w] of a video with `lead` copies of its first frame in front: its own, if this model made it, else encoded."""
+        count = (lead + video.num_frames + 3) // 4
+        if video.latents is not None and video.metadata.get("model") == self.digest and video.metadata.get("lead", 0) == lead and video.latents.shape[1] == count:
+            return torch.from_numpy(video.latents)
+        pixels = torch.from_numpy(video.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+        with torch.inference_mode():
+            return self.autoencoder.encode(pixels, lead=lead)[0]
+
     def generate(
-        self, prompt: str, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, seed: int = 0, num_frames: int | None = None,
-        num_steps: int = SamplerConfig.num_steps, guidance_scale: float = SamplerConfig.guidance_scale, negative_prompt: str = "",
-        progress: Progress | None = None,
+        self, prompt: str, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, num_frames: int | None = None, **settings: Unpack[Settings]
     ) -> Video:  # fmt: skip
         """Words to a clip of `seconds` (or `num_frames`; 1 makes an image) at `fps`, `size` WxH. The seed decides everything else.
 
-        Raises ValueError, in one line, for what cannot be made.
+        Raises ValueError, in one line, for what cannot be made; so do all the verbs.
         """
         width, height = tasks.parse_size(size)
         frames = tasks.num_frames_of(seconds, fps) if num_frames is None else num_frames
-        canvas = tasks.text_to_video(
-            prompt, channels=self.autoencoder.config.latent_channels, width=width, height=height, num_frames=frames, fps=fps, seed=seed, negative_prompt=negative_prompt
-        )
-        return self.film([canvas], SamplerConfig(num_steps=num_steps, guidance_scale=guidance_scale), progress)[0]
+        return self._dream("generate", tasks.text_to_video, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
 
-    def animate(
-        self, image: Video, prompt: str, *, num_frames: int = 17, fps: float = 8.0, seed: int = 0, num_steps: int = SamplerConfig.num_steps,
-        guidance_scale: float = SamplerConfig.guidance_scale, negative_prompt: str = "", progress: Progress | None = None,
+    def animate(self, image: Video | Sequence[tuple[Video, float]], prompt: str, *, num_frames: int = 17, fps: float = 8.0, **settings: Unpack[Settings]) -> Video:
+        """An image (the first frame of a video) comes alive; or several of them, each at its second. They are shown exactly.
+
+        Use `fit` on a picture that is too large.
+        """
+        images = [(image, 0.0)] if isinstance(image, Video) else image
+        places = [(picture, round(seconds * fps)) for picture, seconds in images]
+        for (_, place), (_, seconds) in zip(places, images, strict=True):
+            if abs(place - seconds * fps) > 1e-6:
+                raise ValueError(f"an image at {seconds} seconds at {fps:g} fps is not at a frame: use {place / fps:g}")
+        return self._dream("animate", tasks.images_to_video, settings, places, prompt, encode=self.encode, num_frames=num_frames, fps=fps)
+
+    def extend(self, video: Video, prompt: str | None = None, *, seconds: float = 0.0, before: float = 0.0, **settings: Unpack[Settings]) -> Video:
+        """`seconds` more at the end of a clip, and `before` seconds more in front of it; its own frames are kept."""
+        if seconds == before == 0:
+            raise ValueError("seconds and before are 0: say how much longer the clip is to be, and where")
+        words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
+        if seconds:
+            video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, after=tasks.num_frames_of(seconds, video.fps))
+        if before:
+            video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, before=tasks.num_frames_of(before, video.fps))
+        return video
+
+    def loop(
+        self, prompt: str, video: Video | None = None, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, **settings: Unpack[Settings]
     ) -> Video:  # fmt: skip
-        """The first frame of `image` comes alive; it is frame 0 of the result, exactly. Use `fit` on a picture that is too large."""
-        canvas = tasks.image_to_video(image, prompt, autoencoder=self.autoencoder, num_frames=num_frames, fps=fps, seed=seed, negative_prompt=negative_prompt)
-        clip = self.film([canvas], SamplerConfig(num_steps=num_steps, guidance_scale=guidance_scale), progress)[0]
-        return Video(_keep_first(clip.frames, image.frames[0]), clip.fps, clip.metadata, clip.latents)
+        """An endless loop of `seconds` from words, or one that holds a given clip or image (which then decides size and fps)."""
+        if video is not None:
+            return self._dream("loop", tasks.loop, settings, video, prompt, encode=self.encode, num_frames=tasks.num_frames_of(seconds, video.fps))
+        width, height = tasks.parse_size(size)
+        frames = tasks.num_frames_of(seconds, fps)
+        return self._dream("loop", tasks.text_to_loop, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
+
+    def connect(self, first: Video, second: Video, prompt: str, *, seconds: float = 1.0, **settings: Unpack[Settings]) -> Video:
+        """The first clip, `seconds` of dreamed transition, the second clip."""
+        return self._dream("connect", tasks.connect, settings, first, second, prompt, encode=self.encode, num_frames=tasks.num_frames_of(seconds, first.fps))
+
+    def blend(self, first: Video, second: Video, prompt: str, *, strength: float = 0.7, **settings: Unpack[Settings]) -> Video:
+        """The first clip becomes the second over their common length."""
+        return self._dream("blend", tasks.blend, settings, first, second, prompt, encode=self.encode, strength=strength)
+
+    def fill(self, video: Video, prompt: str, *, missing: Sequence[int] = (), factor: int = 1, **settings: Unpack[Settings]) -> Video:
+        """Dreams the frames `missing`, or `factor` times as many frames per second; all other frames are kept."""
+        if bool(missing) == (factor != 1):
+            raise ValueError("say either which frames are missing, or by what factor the frame rate is to grow")
+        if missing:
+            return self._dream("fill", tasks.fill, settings, video, missing, prompt, encode=self.encode)
+        return self._dream("fill", tasks.raise_rate, settings, video, factor, prompt, encode=self.encode)
+
+    def edit(self, video: Video, prompt: str, *, strength: float = 0.6, **settings: Unpack[Settings]) -> Video:
+        """The clip, repainted after other words; strength 0 changes nothing, 1 keeps nothing."""
+        return self._dream("edit", tasks.edit, settings, video, prompt, tasks.parse_strength(str(strength)), encode=self.encode)
+
+    def inpaint(self, video: Video, mask: np.ndarray, prompt: str, *, strength: float = 1.0, **settings: Unpack[Settings]) -> Video:
+        """What lies under the mask, bool [T H W] or [1 H W], is dreamed after the words; every other pixel is kept."""
+        return self._dream("inpaint", tasks.inpaint, settings, video, mask, prompt, encode=self.encode, strength=strength)
+
+    def outpaint(self, video: Video, prompt: str, *, size: str, left: int | None = None, top: int | None = None, **settings: Unpack[Settings]) -> Video:
+        """A larger frame around a clip, which is kept, in the middle or at (left, top)."""
+        width, height = tasks.parse_size(size)
+        return self._dream("outpaint", tasks.outpaint, settings, video, prompt, encode=self.encode, width=width, height=height, left=left, top=top)
+
+    def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = 0.5, **settings: Unpack[Settings]) -> Video:
+        """A draft at another size: enlarged, then repainted with the same weights."""
+        width, height = tasks.parse_size(size)
+        words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
+        return self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength)
+
+    def _dream(self, task: str, make: Callable[..., Canvas], settings: Settings, *given: Any, **how: Any) -> Video:
+        """One canvas, made and filled."""
+        canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
+        sampler_settings = {name: settings[name] for name in SAMPLER_SETTINGS if name in settings}  # type: ignore[literal-required]
+        config = SamplerConfig(**sampler_settings)
+        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress"}
+        if unknown:
+            raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
+        canvas = make(*given, **how, **{"seed": 0, "about": {"task": task}, **canvas_settings})
+        return self.film([canvas], config, settings.get("progress"))[0]
+
+    @property
+    def channels(self) -> int:
+        """Of the latents."""
+        return self.autoencoder.config.latent_channels
 
     def film(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None) -> list[Video]:
-        """Fill canvases, together, and decode them. Clip n depends on canvas n alone."""
+        """Fill canvases and decode them: together what the network sees at once, one by one what is longer. Clip n depends on canvas n alone."""
+        if all(canvas.grid[0] <= WINDOW or canvas.period is not None for canvas in canvases):
+            return [self._decode(canvas, latents, config) for canvas, latents in zip(canvases, self._fill(canvases, config, progress), strict=True)]
+        total, done, videos = sum(map(num_windows, canvases)) * config.num_steps, 0, []
+        for canvas in canvases:
+            steps, latents = windows(canvas), None
+            part = next(steps, None)
+            while part is not None:
+                (filled,) = self._fill([part], config, _shifted(progress, done, total))
+                done += config.num_steps
+                try:
+                    part = steps.send(filled)
+                except StopIteration as end:
+                    part, latents = None, end.value
+            videos.append(self._decode(canvas, canvas.latents if latents is None else latents, config))
+        return videos
+
+    def _fill(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None) -> list[Tensor]:
         result: list[Tensor] = []
         for done, result in sample(self.transformer, self.encoder, canvases, config):  # noqa: B007  (its last value is the result)
             if progress:
                 progress(done, config.num_steps)
-        return [self._decode(canvas, latents, config) for canvas, latents in zip(canvases, result, strict=True)]
+        return result
 
     @torch.inference_mode()
     def _decode(self, canvas: Canvas, latents: Tensor, config: SamplerConfig) -> Video:
+        """Latents to frames, piece by piece (a loop begins with its own end, so that its seam is like every other joint)."""
         shown = latents[:, canvas.shown]
-        video = self.autoencoder.decode(shown[None], canvas.num_frames, canvas.height, canvas.width, canvas.lead)[0]
-        frames = ((video.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+        pieces, cache = [], None
+        if canvas.period is not None:
+            _, cache = self.autoencoder.decode_piece(shown[None].repeat(1, 1, 2, 1, 1), None)
+        for piece in shown[None].split(WINDOW, 2):
+            video, cache = self.autoencoder.decode_piece(piece, cache)
+            pieces.append(((video[0].permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
+        frames = np.concatenate(pieces)[canvas.lead : canvas.lead + canvas.num_frames, : canvas.height, : canvas.width]
+        if canvas.given is not None:
+            frames = canvas.given.laid_over(frames)
         metadata = {
-            "prompt": canvas.prompt, "negative_prompt": canvas.negative_prompt, "seed": canvas.seed, "size": f"{canvas.width}x{canvas.height}",
-            "num_frames": canvas.num_frames, "fps": canvas.fps, **asdict(config), "model": self.digest, "version": __version__, "precision": str(self.transformer.compute_dtype).removeprefix("torch."),
+            "prompt": canvas.prompts[0] if len(canvas.prompts) == 1 else list(canvas.prompts), "negative_prompt": canvas.negative_prompt, "seed": canvas.seed,
+            **({"variation": canvas.variation, "other_seed": canvas.other_seed} if canvas.variation else {}),
+            "size": f"{canvas.width}x{canvas.height}", "num_frames": canvas.num_frames, "fps": canvas.fps, "lead": canvas.lead, **canvas.about, **to_dict(config),
+            "model": self.digest, "version": __version__, "precision": str(self.transformer.compute_dtype).removeprefix("torch."),
         }  # fmt: skip
-        return Video(frames, canvas.fps, metadata, shown.numpy())
+        return Video(np.ascontiguousarray(frames), canvas.fps, metadata, shown.numpy())
 
     def describe(self) -> dict[str, Any]:
         """What is loaded: configs, sizes, digests."""
@@ -152,8 +274,6 @@ def fit(image: Video) -> Video:
     return Video(np.asarray(Image.fromarray(image.frames[0]).resize(size, Image.Resampling.LANCZOS))[None].copy(), image.fps)
 
 
-def _keep_first(frames: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Frame 0 becomes `first` exactly; what the autoencoder lost of it fades out over the next four frames."""
-    residual = first.astype(np.float32) - frames[0]
-    fade = np.maximum(0, 1 - np.arange(len(frames)) / 5).reshape(-1, 1, 1, 1)
-    return np.clip(frames + fade * residual, 0, 255).round().astype(np.uint8)
+def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """The progress of a part, as that of the whole."""
+    return None if progress is None else lambda done, _: progress(before + done, total)

@@ -1,36 +1,59 @@
-"""The sampler: fills any canvases, together, in one packed sequence. Euler steps of the flow with classifier-free guidance."""
+"""The sampler: fills any canvases, together, in packed sequences. Steps of the flow with classifier-free guidance."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from reverie.diffusion.flow import mix, step, to_clean
+from reverie.diffusion.flow import heun, mix, step, to_clean
 from reverie.diffusion.guidance import guide
 from reverie.diffusion.noise import latent_noise
 from reverie.diffusion.schedules import levels, resolution_shift
 from reverie.patches.packing import Piece, extras_of, pack, unpack
 from reverie.patches.patches import patchify, unpatchify
 from reverie.patches.positions import token_positions
-from reverie.sampling.canvas import Canvas
+from reverie.sampling.canvas import WINDOW, Canvas
 from reverie.text.encoder import TextEncoder
 from reverie.text.refiner import pad_texts
-from reverie.transformer.dit import Transformer
+from reverie.transformer.dit import Condition, Transformer
+
+MAX_TOKENS = 16_384  # of one call of the network; a single view may be longer
+PIXELS = 16  # per side of a token
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerConfig:
-    """num_steps: evaluations of the network; guidance_scale: 1 is none."""
+    """num_steps: steps from noise to film (Heun evaluates the network twice in each); guidance_scale: 1 is none."""
 
     num_steps: int = 25
     guidance_scale: float = 3.0
+    guidance_interval: tuple[float, float] = (0.0, 1.0)  # of sigma, inside of which there is guidance (arXiv 2404.07724)
+    solver: Literal["euler", "heun"] = "euler"
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_steps <= 1000:
             raise ValueError(f"num_steps is {self.num_steps}: between 1 and 1000 is allowed")
         if not 0 <= self.guidance_scale <= 30:
             raise ValueError(f"guidance_scale is {self.guidance_scale}: between 0 and 30 is allowed")
+        if self.solver not in ("euler", "heun"):
+            raise ValueError(f"solver is {self.solver!r}: euler or heun is allowed")
+        if not 0 <= self.guidance_interval[0] <= self.guidance_interval[1] <= 1:
+            raise ValueError(f"guidance_interval is {self.guidance_interval}: two levels, 0 <= low <= high <= 1, are needed")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the network sees of a canvas in one piece: tokens `index` [l], their latents `frames` [l], their places and their weight."""
+
+    index: Tensor
+    frames: Tensor
+    positions: Tensor  # [l 3]
+    weight: Tensor  # [l 1], in the mean of views that overlap
+    extras: Tensor  # [3]
 
 
 @torch.inference_mode()
@@ -39,32 +62,121 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
 
     What the last step yields is the result. Where a canvas has strength 0 its latents come back unchanged, bit by bit.
     """
-    copies = 1 if config.guidance_scale == 1 else 2  # with the prompt, and with the negative one
-    texts = [c.prompt for c in canvases] + [c.negative_prompt for c in canvases] * (copies - 1)
+    texts = [text for c in canvases for text in (*c.prompts, c.negative_prompt)]
     condition = network.prepare(*pad_texts(encoder.encode(texts), encoder.width))
     schedules = [levels(config.num_steps, resolution_shift(c.latents.numel())) for c in canvases]
-    known = [patchify(c.latents) for c in canvases]
-    noise = [patchify(latent_noise(c.seed, c.first, tuple(c.latents.shape))) for c in canvases]  # type: ignore[arg-type]
     strength = [c.token_strength() for c in canvases]
-    x = [mix(k, n, s) for k, n, s in zip(known, noise, strength, strict=True)]
+    x = [mix(patchify(c.latents), patchify(noise_of(c)), s) for c, s in zip(canvases, strength, strict=True)]
     for i in range(config.num_steps):
         sigma = [torch.minimum(u[i], s) for u, s in zip(schedules, strength, strict=True)]
         sigma_next = [torch.minimum(u[i + 1], s) for u, s in zip(schedules, strength, strict=True)]
-        pieces = [_piece(c, tokens, level) for c, tokens, level in zip(canvases, x, sigma, strict=True)]
-        packed = pack(pieces * copies)
-        outputs = unpack(network.denoise(packed, condition), packed.lengths)
-        clean = [to_clean(o, t, s, network.config.prediction) for o, t, s in zip(outputs, x * copies, sigma * copies, strict=True)]
-        if copies == 2:
-            clean = [guide(a, b, config.guidance_scale) for a, b in zip(clean[: len(x)], clean[len(x) :], strict=True)]
-        x = [step(*values) for values in zip(x, clean, sigma, sigma_next, strict=True)]
+        clean = _predict(network, condition, canvases, x, sigma, i, config)
+        x_next = [step(*values) for values in zip(x, clean, sigma, sigma_next, strict=True)]
+        if config.solver == "heun" and i + 1 < config.num_steps:
+            clean_next = _predict(network, condition, canvases, x_next, sigma_next, i, config)
+            x_next = [heun(*values) for values in zip(x, clean, x_next, clean_next, sigma, sigma_next, strict=True)]
+        x = x_next
         preview = x if i + 1 == config.num_steps else [torch.where(s > 0, c, t) for s, c, t in zip(sigma, clean, x, strict=True)]
         yield i + 1, [unpatchify(tokens, c.grid) for tokens, c in zip(preview, canvases, strict=True)]
 
 
-def _piece(canvas: Canvas, tokens: Tensor, sigma: Tensor) -> Piece:
-    """One canvas as a piece of a pack: a level for each (latent, sigma) that occurs."""
+def noise_of(canvas: Canvas) -> Tensor:
+    """The noise [C t h w] of a canvas, turned towards that of another seed by its variation (which keeps its scale)."""
+    shape: tuple[int, int, int, int] = tuple(canvas.latents.shape)  # type: ignore[assignment]
+    noise = latent_noise(canvas.seed, canvas.first, shape)
+    if canvas.variation == 0:
+        return noise
+    angle = canvas.variation * math.pi / 2
+    return math.cos(angle) * noise + math.sin(angle) * latent_noise(canvas.other_seed, canvas.first, shape)
+
+
+def views(canvas: Canvas, turn: int) -> list[View]:
+    """How the network sees a canvas at step `turn`: whole; through tiles; a loop through windows that begin elsewhere at every step.
+
+    A loop's latents are cut open half its length further on at each step (as Mobius does, arXiv 2502.20307), so that no step knows
+    which of them is the first; where it is longer than WINDOW, windows overlap by one latent.
+    """
     t, h, w = canvas.grid
-    frame = torch.arange(t).repeat_interleave(h * w)
-    pairs, level_ids = torch.unique(torch.stack([frame.float(), sigma[:, 0]], 1), dim=0, return_inverse=True)
-    positions = token_positions(canvas.times - canvas.times[canvas.shown][0], (h, w))
-    return Piece(tokens, positions, pairs[:, 1], level_ids, extras_of(canvas.width, canvas.height, canvas.fps))
+    if canvas.period is None:
+        orders = [torch.arange(t)]
+    else:
+        start, length = turn * max(1, t // 2), min(t, WINDOW)
+        orders = [(torch.arange(length) + start + first) % t for first in (range(0, t, WINDOW - 1) if t > WINDOW else (0,))]
+    result = []
+    for order in orders:
+        times = (canvas.times - canvas.times[canvas.shown][0])[: len(order)]
+        for top, left, rows, columns in canvas.tiles or ((0, 0, h, w),):
+            plane = (torch.arange(top, top + rows)[:, None] * w + torch.arange(left, left + columns)).flatten()
+            weight = (_ramp(rows)[:, None] * _ramp(columns)).flatten() if canvas.tiles else torch.ones(h * w)
+            size = (columns * PIXELS, rows * PIXELS) if canvas.tiles else (canvas.width, canvas.height)
+            result.append(View(
+                index=(order[:, None] * h * w + plane).flatten(), frames=order.repeat_interleave(rows * columns), positions=token_positions(times, (rows, columns)),
+                weight=weight.repeat(len(order))[:, None], extras=extras_of(*size, canvas.fps),
+            ))  # fmt: skip
+    return result
+
+
+def _ramp(count: int) -> Tensor:
+    """1, 2, ... 2, 1: how much a tile's rows count where tiles overlap."""
+    return torch.minimum(torch.arange(1, count + 1), torch.arange(count, 0, -1)).float()
+
+
+def _predict(network: Transformer, condition: Condition, canvases: Sequence[Canvas], x: list[Tensor], sigma: list[Tensor], turn: int, config: SamplerConfig) -> list[Tensor]:
+    """The clean tokens of every canvas: all views of all canvases, with their texts and without, in as few packs as MAX_TOKENS allows."""
+    low, high = config.guidance_interval
+    pieces, rows, owners, first_text = [], [], [], 0
+    for number, canvas in enumerate(canvases):
+        level = float(sigma[number].max())
+        guided = config.guidance_scale != 1 and low <= level <= high
+        for view in views(canvas, turn):
+            ids = torch.zeros(canvas.grid[0], dtype=torch.long) if canvas.prompt_ids is None else canvas.prompt_ids
+            for negative in (False, True)[: 1 + guided]:
+                spans = [(len(canvas.prompts), len(view.index))] if negative else [(text, sum(1 for _ in run)) for text, run in groupby(ids[view.frames].tolist())]
+                pieces.append(_piece(view, x[number], sigma[number], tuple(count for _, count in spans)))
+                rows.append([first_text + text for text, _ in spans])
+                owners.append((number, view, negative, guided))
+        first_text += len(canvas.prompts) + 1
+    outputs: list[Tensor] = []
+    for first, last in _packs([len(p.tokens) for p in pieces]):
+        packed = pack(pieces[first:last])
+        outputs += unpack(network.denoise(packed, condition.rows([row for group in rows[first:last] for row in group])), packed.lengths)
+    clean = [torch.zeros_like(tokens) for tokens in x]
+    total = [torch.zeros(len(tokens), 1) for tokens in x]
+    for n, (number, view, negative, guided) in enumerate(owners):
+        if negative:
+            continue
+        tokens, levels_seen = x[number][view.index], sigma[number][view.index]
+        predicted = [to_clean(output, tokens, levels_seen, network.config.prediction) for output in outputs[n : n + 1 + guided]]
+        value = guide(predicted[0], predicted[1], config.guidance_scale) if guided else predicted[0]
+        clean[number].index_add_(0, view.index, value * view.weight)
+        total[number].index_add_(0, view.index, view.weight)
+    return [c / weight for c, weight in zip(clean, total, strict=True)]
+
+
+def _packs(lengths: list[int]) -> list[tuple[int, int]]:
+    """[(first, last + 1)] of neighbours that fit into MAX_TOKENS together."""
+    packs, first, total = [], 0, 0
+    for n, length in enumerate(lengths):
+        if n > first and total + length > MAX_TOKENS:
+            packs.append((first, n))
+            first, total = n, 0
+        total += length
+    return [*packs, (first, len(lengths))]
+
+
+def _piece(view: View, tokens: Tensor, sigma: Tensor, spans: tuple[int, ...]) -> Piece:
+    """One view as a piece of a pack: a level for each (latent, sigma) that occurs, numbered in the order of the view."""
+    place = torch.unique_consecutive(view.frames, return_inverse=True)[1]
+    pairs, level_ids = torch.unique(torch.stack([place.float(), sigma[view.index, 0]], 1), dim=0, return_inverse=True)
+    return Piece(tokens[view.index], view.positions, pairs[:, 1], level_ids, view.extras, spans=spans)
+
+
+def tiles_of(grid: tuple[int, int], side: int, overlap: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Windows of `side` tokens (or the whole, where that is less) that cover a plane of tokens and overlap by at least `overlap`."""
+    rows, columns = (_starts(length, side, overlap) for length in grid)
+    return tuple((top, left, min(side, grid[0]), min(side, grid[1])) for top in rows for left in columns)
+
+
+def _starts(length: int, side: int, overlap: int) -> list[int]:
+    count = 1 if length <= side else math.ceil((length - overlap) / (side - overlap))
+    return [round(n * (length - side) / (count - 1)) for n in range(count)] if count > 1 else [0]

@@ -1,19 +1,37 @@
-"""What people ask for, as canvases. Each function is a task; none of them runs a network except to encode what is given."""
+"""What people ask for, as canvases. Each function is a task; none of them runs a network except `encode`, on what is given.
 
+`encode(video, lead)` gives the latents [C t h w] of a video with `lead` copies of its first frame in front.
+"""
+
+import dataclasses
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL, Autoencoder
+from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL
 from reverie.patches.patches import PATCH
 from reverie.patches.positions import latent_times
-from reverie.sampling.canvas import Canvas
+from reverie.sampling.canvas import Canvas, Given
+from reverie.sampling.sampler import tiles_of
 from reverie.video import Video
 
 SIDES = (16, 2048)  # pixels
 IMAGE_LEAD = FRAMES - 1
-MAX_FRAMES = 240  # of one canvas
+MAX_FRAMES = 7200
+SOFT = 0.6  # strength of a latent of which only some frames are known
+NATIVE_SIDE = 8  # tokens of a tile: 128 pixels, what the model was trained on
+OVERLAP = 3  # tokens by which tiles overlap
+STRENGTHS = {"subtle": 0.4, "mild": 0.6, "strong": 0.8}
+
+Encode = Callable[[Video, int], Tensor]
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------------
 
 
 def num_frames_of(seconds: float, fps: float) -> int:
@@ -37,6 +55,19 @@ def parse_size(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def parse_strength(text: str) -> float:
+    """A number in [0, 1], or subtle, mild, strong; ValueError says so."""
+    if text in STRENGTHS:
+        return STRENGTHS[text]
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise ValueError(f"strength {text!r}: a number from 0 (nothing changes) to 1 (everything may), or {', '.join(STRENGTHS)}, is needed")
+    return value
+
+
 def check_request(prompt: str, num_frames: int, fps: float) -> None:
     """ValueError unless there are words, a possible number of frames and a possible rate."""
     if not prompt.strip():
@@ -47,42 +78,276 @@ def check_request(prompt: str, num_frames: int, fps: float) -> None:
         raise ValueError(f"fps is {fps}: between 0.1 and 240 is allowed")
 
 
-def _empty(channels: int, num_frames: int, width: int, height: int, lead: int) -> Tensor:
-    """Zeros [C t h w] for a clip of this shape."""
-    h, w = (-(-side // PADDING) * PADDING // SPATIAL for side in (height, width))
-    return torch.zeros(channels, -(-(num_frames + lead) // FRAMES), h, w)
+def whole_groups(num_frames: int, fps: float, what: str) -> int:
+    """num_frames / 4; ValueError, naming the nearest, unless it is whole: `what` begins and ends between latents."""
+    if num_frames % FRAMES or num_frames < FRAMES:
+        below, above = max(FRAMES, num_frames // FRAMES * FRAMES), (num_frames // FRAMES + 1) * FRAMES
+        raise ValueError(f"{what} of {num_frames} frames: whole groups of {FRAMES} frames are needed; use {below / fps:g} or {above / fps:g} seconds")
+    return num_frames // FRAMES
 
 
-def _token_grid(latents: Tensor) -> tuple[int, int, int]:
+def _same_frame(first: Video, second: Video) -> None:
+    if first.size != second.size or first.fps != second.fps:
+        raise ValueError(f"the clips are {first.size} at {first.fps:g} fps and {second.size} at {second.fps:g} fps: both must have the same size and rate")
+
+
+# -- the parts of a canvas -----------------------------------------------------------------------------------------------
+
+
+def _canvas(
+    latents: Tensor, strength: Tensor | float, *, width: int, height: int, num_frames: int, fps: float, prompt: str | Sequence[str], lead: int = 0, trim: int = 0, **rest: Any
+) -> Canvas:
+    """A canvas of one clip; lead: copies of its first frame in front; trim: dreamed frames that are cut off its front instead."""
     t, h, w = latents.shape[1:]
-    return t, h // PATCH, w // PATCH
+    full = torch.full((t, h // PATCH, w // PATCH), strength) if isinstance(strength, float) else strength
+    return Canvas(
+        latents=latents, strength=full, times=latent_times(t, fps, lead), shown=torch.ones(t, dtype=torch.bool), prompts=(prompt,) if isinstance(prompt, str) else tuple(prompt),
+        width=width, height=height, num_frames=num_frames, fps=fps, lead=lead or trim, **rest,
+    )  # fmt: skip
 
 
-def text_to_video(prompt: str, *, channels: int, width: int, height: int, num_frames: int, fps: float, seed: int, negative_prompt: str = "") -> Canvas:
+def _frame(video: Video) -> dict[str, Any]:
+    height, width = video.frames.shape[1:3]
+    return {"width": width, "height": height, "fps": video.fps}
+
+
+def _per_latent(values: Tensor, latents: Tensor) -> Tensor:
+    """[t] -> a strength [t h' w'] that is the same over the plane."""
+    return values[:, None, None].expand(-1, latents.shape[2] // PATCH, latents.shape[3] // PATCH).clone()
+
+
+def _soften(keep: np.ndarray, lead: int) -> Tensor:
+    """Which frames are kept, bool [T], to a strength per latent [t]: 0 where all are, 1 where none is, SOFT between."""
+    padded = np.concatenate([keep[:1].repeat(lead), keep, keep[-1:].repeat(-(lead + len(keep)) % FRAMES)]).reshape(-1, FRAMES)
+    return torch.from_numpy(np.where(padded.all(1), 0.0, np.where(padded.any(1), SOFT, 1.0))).float()
+
+
+def _zeros(like: Tensor, count: int) -> Tensor:
+    return like.new_zeros(like.shape[0], count, *like.shape[2:])
+
+
+# -- tasks ---------------------------------------------------------------------------------------------------------------
+
+
+def text_to_video(prompt: str, *, channels: int, width: int, height: int, num_frames: int, fps: float, **rest: Any) -> Canvas:
     """Words to a clip; one frame makes an image. Strength 1 everywhere."""
     check_request(prompt, num_frames, fps)
     lead = IMAGE_LEAD if num_frames == 1 else 0
-    latents = _empty(channels, num_frames, width, height, lead)
-    return Canvas(
-        latents=latents, strength=torch.ones(_token_grid(latents)), times=latent_times(latents.shape[1], fps, lead), shown=torch.ones(latents.shape[1], dtype=torch.bool),
-        prompt=prompt, negative_prompt=negative_prompt, seed=seed, width=width, height=height, num_frames=num_frames, fps=fps, lead=lead,
-    )  # fmt: skip
+    h, w = (-(-side // PADDING) * PADDING // SPATIAL for side in (height, width))
+    latents = torch.zeros(channels, -(-(num_frames + lead) // FRAMES), h, w)
+    return _canvas(latents, 1.0, width=width, height=height, num_frames=num_frames, fps=fps, prompt=prompt, lead=lead, **rest)
 
 
-def image_to_video(image: Video, prompt: str, *, autoencoder: Autoencoder, num_frames: int, fps: float, seed: int, negative_prompt: str = "") -> Canvas:
-    """A still comes alive: the image with its lead is the first latent, kept exactly (strength 0), the rest is dreamed."""
+def images_to_video(images: Sequence[tuple[Video, int]], prompt: str, *, encode: Encode, num_frames: int, fps: float, **rest: Any) -> Canvas:
+    """Stills come alive: (image, frame at which it stands), all of one size. A first frame is its own latent, kept (strength 0); at
+    any other place the still is shown exactly and what surrounds it is repainted (SOFT), so that nothing freezes.
+    """
     check_request(prompt, num_frames, fps)
     if num_frames < 2:
         raise ValueError(f"{num_frames} frame: an animation needs at least 2")
-    height, width = image.frames.shape[1:3]
-    pixels = torch.from_numpy(image.frames[:1]).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    with torch.no_grad():
-        known = autoencoder.encode(pixels, lead=IMAGE_LEAD)[0]
-    latents = _empty(known.shape[0], num_frames, width, height, IMAGE_LEAD)
-    latents[:, :1] = known
-    strength = torch.ones(_token_grid(latents))
-    strength[0] = 0
-    return Canvas(
-        latents=latents, strength=strength, times=latent_times(latents.shape[1], fps, IMAGE_LEAD), shown=torch.ones(latents.shape[1], dtype=torch.bool),
-        prompt=prompt, negative_prompt=negative_prompt, seed=seed, width=width, height=height, num_frames=num_frames, fps=fps, lead=IMAGE_LEAD,
+    places = [place for _, place in images]
+    if len(set(places)) < len(places) or not all(0 <= place < num_frames for place in places):
+        raise ValueError(f"images at frames {', '.join(map(str, places))}: each needs its own place between 0 and {num_frames - 1}")
+    sizes = list(dict.fromkeys(image.size for image, _ in images))
+    if len(sizes) > 1:
+        raise ValueError(f"the images are {' and '.join(sizes)}: all must have one size")
+    first = images[0][0]
+    lead = IMAGE_LEAD if 0 in places else 0
+    height, width = first.frames.shape[1:3]
+    frames, keep = np.zeros((num_frames, height, width, 3), np.uint8), np.zeros(num_frames, bool)
+    latents: Tensor | None = None
+    values = torch.ones(-(-(num_frames + lead) // FRAMES))
+    for image, place in images:
+        known = encode(Video(image.frames[:1], fps), IMAGE_LEAD)
+        latents = _zeros(known, len(values)) if latents is None else latents
+        group = (place + lead) // FRAMES
+        alone = group * FRAMES - lead == place == num_frames - 1 or (place == 0 and lead == IMAGE_LEAD)
+        latents[:, group : group + 1], values[group] = known, 0.0 if alone else SOFT
+        frames[place], keep[place] = image.frames[0], True
+    assert latents is not None
+    return _canvas(
+        latents, _per_latent(values, latents), width=width, height=height, num_frames=num_frames, fps=fps, prompt=prompt, lead=lead,
+        given=Given(frames, keep[:, None, None]), **rest,
     )  # fmt: skip
+
+
+def extend(video: Video, prompt: str, *, encode: Encode, after: int = 0, before: int = 0, **rest: Any) -> Canvas:
+    """More of a clip: `after` frames behind it or `before` frames in front of it. The clip is kept."""
+    if (after > 0) == (before > 0) or min(after, before) < 0:
+        raise ValueError(f"{after} frames after and {before} before: say how many, on one side at a time")
+    num_frames = video.num_frames
+    check_request(prompt, num_frames + after + before, video.fps)
+    lead = -num_frames % FRAMES if after else 0
+    trim = -before % FRAMES
+    known = encode(video, lead)
+    count = -(-(after or before) // FRAMES)
+    latents = torch.cat([known, _zeros(known, count)] if after else [_zeros(known, count), known], 1)
+    values = torch.cat([torch.zeros(known.shape[1]), torch.ones(count)] if after else [torch.ones(count), torch.zeros(known.shape[1])])
+    place = np.arange(num_frames + after + before)
+    keep = place < num_frames if after else place >= before
+    frames = np.zeros((len(keep), *video.frames.shape[1:]), np.uint8)
+    frames[keep] = video.frames
+    return _canvas(
+        latents, _per_latent(values, latents), **_frame(video), num_frames=len(keep), prompt=prompt, lead=lead, trim=trim, given=Given(frames, keep[:, None, None]),
+        **{"first": 0 if after else -count, **rest},
+    )  # fmt: skip
+
+
+def text_to_loop(prompt: str, *, num_frames: int, fps: float, **rest: Any) -> Canvas:
+    """Words to a clip whose end flows into its beginning."""
+    whole_groups(num_frames, fps, "a loop")
+    return text_to_video(prompt, num_frames=num_frames, fps=fps, period=num_frames / fps, **rest)
+
+
+def loop(video: Video, prompt: str, *, encode: Encode, num_frames: int, **rest: Any) -> Canvas:
+    """A loop of `num_frames` that holds a given clip (or image): dreamed on from its end until it meets its beginning."""
+    check_request(prompt, num_frames, video.fps)
+    groups = whole_groups(num_frames, video.fps, "a loop")
+    if num_frames <= video.num_frames:
+        raise ValueError(
+            f"a loop of {num_frames} frames has no room to close around a clip of {video.num_frames}: at least {video.num_frames // FRAMES * FRAMES + FRAMES} are needed"
+        )
+    known = encode(video, 0)
+    latents = torch.cat([known, _zeros(known, groups - known.shape[1])], 1)
+    keep = np.arange(num_frames) < video.num_frames
+    frames = np.zeros((num_frames, *video.frames.shape[1:]), np.uint8)
+    frames[keep] = video.frames
+    return _canvas(
+        latents, _per_latent(_soften(keep, 0), latents), **_frame(video), num_frames=num_frames, prompt=prompt, period=num_frames / video.fps,
+        given=Given(frames, keep[:, None, None]), **rest,
+    )  # fmt: skip
+
+
+def connect(first: Video, second: Video, prompt: str, *, encode: Encode, num_frames: int, **rest: Any) -> Canvas:
+    """`num_frames` dreamed frames between two clips, both of which are kept."""
+    _same_frame(first, second)
+    total = first.num_frames + num_frames + second.num_frames
+    check_request(prompt, total, first.fps)
+    groups = whole_groups(num_frames, first.fps, "a transition")
+    lead = -first.num_frames % FRAMES
+    a, b = encode(first, lead), encode(second, 0)
+    latents = torch.cat([a, _zeros(a, groups), b], 1)
+    values = torch.cat([torch.zeros(a.shape[1]), torch.ones(groups), torch.zeros(b.shape[1])])
+    place = np.arange(total)
+    keep = (place < first.num_frames) | (place >= first.num_frames + num_frames)
+    frames = np.concatenate([first.frames, np.zeros((num_frames, *first.frames.shape[1:]), np.uint8), second.frames])
+    return _canvas(latents, _per_latent(values, latents), **_frame(first), num_frames=total, prompt=prompt, lead=lead, given=Given(frames, keep[:, None, None]), **rest)
+
+
+def blend(first: Video, second: Video, prompt: str, *, encode: Encode, strength: float = 0.7, **rest: Any) -> Canvas:
+    """The first clip becomes the second over their common length. The first and the last frame stay; in the middle `strength`."""
+    _same_frame(first, second)
+    num_frames = min(first.num_frames, second.num_frames)
+    check_request(prompt, num_frames, first.fps)
+    if num_frames <= FRAMES:
+        raise ValueError(f"the clips have {num_frames} frames in common: more than {FRAMES} are needed for one to become the other")
+    a, b = (encode(Video(video.frames[:num_frames], video.fps), 0) for video in (first, second))
+    ramp = torch.linspace(0, 1, a.shape[1])
+    keep = np.zeros(num_frames, bool)
+    keep[[0, -1]] = True
+    frames = np.stack([first.frames[0]] * (num_frames - 1) + [second.frames[num_frames - 1]])
+    latents = torch.lerp(a, b, ramp[:, None, None])
+    return _canvas(
+        latents, _per_latent(strength * (math.pi * ramp).sin().clamp_min(0), latents), **_frame(first), num_frames=num_frames, prompt=prompt,
+        given=Given(frames, keep[:, None, None]), **rest,
+    )  # fmt: skip
+
+
+def fill(video: Video, missing: Sequence[int], prompt: str, *, encode: Encode, **rest: Any) -> Canvas:
+    """The frames `missing` are dreamed from those around them; all others are kept."""
+    keep = np.ones(video.num_frames, bool)
+    if not missing or min(missing) < 0 or max(missing) >= video.num_frames:
+        raise ValueError(f"missing frames {', '.join(map(str, missing)) or 'none'}: numbers between 0 and {video.num_frames - 1} are needed")
+    keep[list(missing)] = False
+    if not keep.any():
+        raise ValueError("every frame is missing: at least one must be there")
+    check_request(prompt, video.num_frames, video.fps)
+    return _between(video.frames, keep, prompt, encode, video.fps, **rest)
+
+
+def raise_rate(video: Video, factor: int, prompt: str, *, encode: Encode, **rest: Any) -> Canvas:
+    """`factor` times as many frames per second: factor - 1 dreamed ones between each two that are kept."""
+    if factor < 2:
+        raise ValueError(f"a frame rate times {factor}: at least 2 is needed")
+    num_frames = (video.num_frames - 1) * factor + 1
+    check_request(prompt, num_frames, video.fps * factor)
+    keep = np.arange(num_frames) % factor == 0
+    frames = np.zeros((num_frames, *video.frames.shape[1:]), np.uint8)
+    frames[keep] = video.frames
+    return _between(frames, keep, prompt, encode, video.fps * factor, **rest)
+
+
+def _between(frames: np.ndarray, keep: np.ndarray, prompt: str, encode: Encode, fps: float, **rest: Any) -> Canvas:
+    """Known frames with linear interpolation between them as the draft of what is missing."""
+    place, known = np.arange(len(keep)), np.nonzero(keep)[0]
+    right = np.searchsorted(known, place).clip(0, len(known) - 1)
+    left = np.where(known[right] > place, right - 1, right).clip(0)
+    gap = np.maximum(1, known[right] - known[left])
+    share = ((place - known[left]) / gap).clip(0, 1)[:, None, None, None]
+    draft = ((1 - share) * frames[known[left]] + share * frames[known[right]]).round().astype(np.uint8)
+    video = Video(draft, fps)
+    latents = encode(video, 0)
+    return _canvas(latents, _per_latent(_soften(keep, 0), latents), **_frame(video), num_frames=len(keep), prompt=prompt, given=Given(frames, keep[:, None, None]), **rest)
+
+
+def edit(video: Video, prompt: str, strength: float, *, encode: Encode, **rest: Any) -> Canvas:
+    """Video to video (SDEdit, arXiv 2108.01073): the clip, repainted after other words. Strength 0 returns it as it is."""
+    check_request(prompt, video.num_frames, video.fps)
+    lead = -video.num_frames % FRAMES
+    latents = encode(video, lead)
+    given = Given(video.frames, np.full((video.num_frames, 1, 1), strength == 0))
+    return _canvas(latents, float(strength), **_frame(video), num_frames=video.num_frames, prompt=prompt, lead=lead, given=given, **rest)
+
+
+def inpaint(video: Video, mask: np.ndarray, prompt: str, *, encode: Encode, strength: float = 1.0, **rest: Any) -> Canvas:
+    """What lies under the mask, bool [T H W] (or [1 H W]), is dreamed after the words; every other pixel is kept."""
+    check_request(prompt, video.num_frames, video.fps)
+    if mask.ndim != 3 or mask.shape[0] not in (1, video.num_frames) or mask.shape[1:] != video.frames.shape[1:3]:
+        raise ValueError(f"the mask is {list(mask.shape)}: [{video.num_frames} or 1, {video.frames.shape[1]}, {video.frames.shape[2]}] is needed")
+    if not mask.any():
+        raise ValueError("the mask is empty: nothing is to be dreamed")
+    lead = -video.num_frames % FRAMES
+    latents = encode(video, lead)
+    over = np.broadcast_to(mask, video.frames.shape[:3])
+    over = np.concatenate([over[:1].repeat(lead, 0), over])
+    over = np.pad(over, [(0, 0)] + [(0, -side % PADDING) for side in over.shape[1:]], mode="edge")
+    token = SPATIAL * PATCH
+    cells = over.reshape(-1, FRAMES, over.shape[1] // token, token, over.shape[2] // token, token).any((1, 3, 5))
+    keep = ~np.broadcast_to(mask, video.frames.shape[:3])
+    return _canvas(
+        latents, torch.from_numpy(np.where(cells, strength, 0.0)).float(), **_frame(video), num_frames=video.num_frames, prompt=prompt, lead=lead,
+        given=Given(video.frames, keep), **rest,
+    )  # fmt: skip
+
+
+def outpaint(video: Video, prompt: str, *, encode: Encode, width: int, height: int, left: int | None = None, top: int | None = None, **rest: Any) -> Canvas:
+    """A larger frame around a clip, which stands at (left, top), or in the middle, and is kept."""
+    old_height, old_width = video.frames.shape[1:3]
+    if width < old_width or height < old_height or (width, height) == (old_width, old_height):
+        raise ValueError(f"a frame of {width}x{height} around {video.size}: it must be larger, and nowhere smaller")
+    left, top = (width - old_width) // 2 if left is None else left, (height - old_height) // 2 if top is None else top
+    if not (0 <= left <= width - old_width and 0 <= top <= height - old_height):
+        raise ValueError(f"a clip of {video.size} at {left},{top} does not lie inside {width}x{height}")
+    around = [(0, 0), (top, height - old_height - top), (left, width - old_width - left)]
+    frames = np.pad(video.frames, [*around, (0, 0)], mode="edge")
+    mask = np.pad(np.zeros((1, old_height, old_width), bool), around, constant_values=True)
+    return inpaint(Video(frames, video.fps), mask, prompt, encode=encode, **rest)
+
+
+def refine(video: Video, prompt: str, *, encode: Encode, width: int, height: int, strength: float = 0.5, **rest: Any) -> Canvas:
+    """A draft at another size: enlarged (Lanczos), then repainted with the same weights, through tiles where it is large."""
+    check_request(prompt, video.num_frames, video.fps)
+    old_height, old_width = video.frames.shape[1:3]
+    if abs(width * old_height - height * old_width) > max(old_height, old_width) / 2 + max(width, height) / 2:
+        raise ValueError(f"{video.size} to {width}x{height} changes the aspect ratio: use {width}x{round(width * old_height / old_width)}, or outpaint")
+    large = np.stack([np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)) for frame in video.frames])
+    canvas = edit(Video(large, video.fps), prompt, strength, encode=encode, **rest)
+    return with_tiles(canvas)
+
+
+def with_tiles(canvas: Canvas) -> Canvas:
+    """The canvas, seen through tiles if its plane is more than half as large again as what the model knows."""
+    plane = canvas.grid[1:]
+    if plane[0] * plane[1] <= 1.5 * NATIVE_SIDE**2:
+        return canvas
+    return dataclasses.replace(canvas, tiles=tiles_of(plane, NATIVE_SIDE, OVERLAP))

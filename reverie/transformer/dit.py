@@ -50,10 +50,15 @@ class TransformerConfig:
 
 @dataclass(frozen=True)
 class Condition:
-    """What the text says to every block: keys and values [B S N K] per block, and which of the S are words: bool [B S]."""
+    """What texts say to every block: keys and values [B S N K] per block, and which of the S are words: bool [B S]."""
 
     keys_values: tuple[tuple[Tensor, Tensor], ...]
     mask: Tensor
+
+    def rows(self, ids: Sequence[int]) -> "Condition":
+        """The texts `ids`, in this order, as often as they are named."""
+        index = torch.tensor(ids, dtype=torch.long, device=self.mask.device)
+        return Condition(tuple((keys[index], values[index]) for keys, values in self.keys_values), self.mask[index])
 
 
 class Spread:
@@ -89,7 +94,7 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Tokens look at their clip's text. x [L D] -> [L D]; keys and values are made once per text by `prepare`."""
+    """Tokens look at their text. x [L D] -> [L D]; keys and values are made once per text by `prepare`."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -101,9 +106,9 @@ class CrossAttention(nn.Module):
         """text [B S D] -> keys, values [B S N K]."""
         return self.norm_k(self.k(text)).unflatten(-1, (self.heads, -1)), self.v(text).unflatten(-1, (self.heads, -1))
 
-    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor, lengths: Sequence[int]) -> Tensor:
+    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor, spans: Sequence[int]) -> Tensor:
         q = self.norm_q(self.q(x)).unflatten(-1, (self.heads, -1))  # [L N K]
-        return self.out(packed_cross_attention(q, *keys_values, lengths, mask).flatten(-2))
+        return self.out(packed_cross_attention(q, *keys_values, spans, mask).flatten(-2))
 
 
 class Block(nn.Module):
@@ -119,11 +124,11 @@ class Block(nn.Module):
         self.wide, self.narrow = Linear(width, config.feedforward), Linear(config.feedforward, width)
 
     def forward(self, x: Tensor, modulation: Tensor, spread: Spread, dtype: torch.dtype, rotation: Tensor,
-                lengths: Sequence[int], masks: Sequence[Tensor | None], keys_values: tuple[Tensor, Tensor], text_mask: Tensor) -> Tensor:  # fmt: skip
+                lengths: Sequence[int], masks: Sequence[Tensor | None], spans: Sequence[int], keys_values: tuple[Tensor, Tensor], text_mask: Tensor) -> Tensor:  # fmt: skip
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table).unbind(1)  # each [G D]
         h = modulate(layer_norm(x), shift1, scale1, spread).to(dtype)  # [L D]
         x = torch.addcmul(x, self.attention(h, rotation, lengths, masks).float(), spread(gate1))
-        x = x + self.cross(self.norm_cross(x).to(dtype), keys_values, text_mask, lengths)
+        x = x + self.cross(self.norm_cross(x).to(dtype), keys_values, text_mask, spans)
         h = modulate(layer_norm(x), shift2, scale2, spread).to(dtype)
         h = self.narrow(F.gelu(self.wide(h), approximate="tanh"))
         return torch.addcmul(x, h.float(), spread(gate2))
@@ -176,7 +181,7 @@ class Transformer(nn.Module):
         return Condition(tuple(block.cross.prepare(text) for block in self._blocks()), mask)
 
     def denoise(self, pack: Pack, condition: Condition) -> Tensor:
-        """Clip b of the pack under text b of the condition: tokens [L C] at their levels -> [L C], fp32."""
+        """Span b of the pack (a clip, or a part of one) under text b of the condition: tokens [L C] at their levels -> [L C], fp32."""
         dtype = self.compute_dtype
         spread = Spread(pack.level_ids, len(pack.sigma))
         level_samples = torch.zeros_like(pack.sigma, dtype=torch.long).scatter_(0, pack.level_ids, pack.sample_ids)  # [G]
@@ -189,7 +194,7 @@ class Transformer(nn.Module):
         place = self.place(sinusoids(pack.positions, *PLACE).flatten(-2).to(dtype))  # [L D]
         x = self.embed(pack.tokens.to(dtype)).float() + place.float()  # [L D]
         for block, keys_values in zip(self.blocks, condition.keys_values, strict=True):
-            x = block(x, modulation, spread, dtype, rotation, pack.lengths, masks, keys_values, condition.mask)
+            x = block(x, modulation, spread, dtype, rotation, pack.lengths, masks, pack.spans, keys_values, condition.mask)
         shift, scale = (time[:, None] + self.table).unbind(1)  # [G D]
         return self.out(modulate(layer_norm(x), shift, scale, spread).to(dtype)).float()  # [L C]
 

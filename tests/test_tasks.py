@@ -1,0 +1,257 @@
+"""Every task as a canvas: what is kept is exact, lengths and sizes are as asked, loops close, refusals are one line."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import reverie
+from reverie.cli import main
+from reverie.sampling import tasks
+from reverie.sampling.canvas import Given
+from reverie.sampling.reverie import Reverie
+from reverie.sampling.sampler import SamplerConfig, sample, tiles_of, views
+from reverie.sampling.stream import num_windows, windows
+from reverie.video import Video
+
+FAST = {"num_steps": 2, "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def dreamer(model_folder: Path) -> Reverie:
+    return reverie.load(model_folder, dtype=torch.float32)
+
+
+def clip(frames: int = 9, size: str = "48x32", seed: int = 0) -> Video:
+    """Smooth made frames: a gradient that moves."""
+    width, height = map(int, size.split("x"))
+    t, y, x, c = np.meshgrid(np.arange(frames), np.arange(height), np.arange(width), np.arange(3), indexing="ij")
+    return Video((127 + 90 * np.sin((x + 2 * t) / 9 + c + seed) * np.cos(y / 11 + seed)).astype(np.uint8))
+
+
+@pytest.mark.parametrize("frames", [1, 7, 8, 9])
+@pytest.mark.parametrize("more", [1, 4, 6])
+def test_an_extended_clip_is_kept(dreamer: Reverie, frames: int, more: int):
+    video = clip(frames)
+    after = dreamer.extend(video, "a ball", seconds=more / 8, **FAST)
+    assert np.array_equal(after.frames[:frames], video.frames)
+    before = dreamer.extend(video, "a ball", before=more / 8, **FAST)
+    assert np.array_equal(before.frames[more:], video.frames)
+    assert after.num_frames == before.num_frames == frames + more
+    assert not np.array_equal(after.frames[frames], after.frames[frames - 1])
+
+
+def test_a_long_clip_is_dreamed_in_windows_that_hand_latents_on(dreamer: Reverie):
+    done = []
+    video = dreamer.generate("a ball", num_frames=40, size="32x32", progress=lambda now, total: done.append((now, total)), **FAST)
+    assert video.num_frames == 40
+    assert done == [(n, 6) for n in range(1, 7)]  # ten latents: five, then twice up to three more
+    longer = dreamer.extend(video, seconds=1, **FAST)
+    assert longer.latents is not None
+    assert video.latents is not None
+    assert np.array_equal(longer.latents[:, :10], video.latents)
+    short = dreamer.generate("a ball", num_frames=20, size="32x32", **FAST)
+    assert np.array_equal(video.frames[:20], short.frames)
+
+
+@pytest.mark.parametrize(
+    ("strength", "seen"),
+    [([0] * 3 + [1] * 6, [(1, 6), (4, 9)]), ([1] * 6 + [0] * 3, [(3, 8), (0, 5)]), ([0, 0, 0, 0], []), ([1, 0, 1], [(0, 3)]), ([0, 1, 0, 0, 0, 0, 0, 1], [(0, 5), (5, 8)])],
+)
+def test_windows_see_what_was_finished_and_change_nothing_that_is_kept(strength: list[int], seen: list[tuple[int, int]]):
+    canvas = tasks.text_to_video("x", channels=2, width=16, height=16, num_frames=4 * len(strength), fps=8, seed=0)
+    known = torch.randn(canvas.latents.shape)
+    canvas = dataclasses.replace(canvas, latents=known, strength=torch.tensor(strength, dtype=torch.float32)[:, None, None])
+    steps, spans, part = windows(canvas), [], None
+    assert num_windows(canvas) == len(seen)
+    try:
+        part = next(steps)
+        while True:
+            spans.append((part.first, part.first + part.grid[0]))
+            part = steps.send(torch.full_like(part.latents, 7.0))
+    except StopIteration as end:
+        result = end.value
+    assert spans == seen
+    for n, value in enumerate(strength):
+        assert bool((result[:, n] == (7.0 if value else known[:, n])).all())
+
+
+def test_a_loop_closes(dreamer: Reverie):
+    video = dreamer.loop("a ball", seconds=2, size="32x32", **FAST)
+    assert video.num_frames == 16
+    assert video.latents is not None
+    # decoded twice in a row, the second turn is what was returned: nothing knows where the seam is
+    with torch.inference_mode():
+        turns = dreamer.autoencoder.decode(torch.from_numpy(video.latents)[None].repeat(1, 1, 3, 1, 1), 48, 32, 32)[0]
+    frames = ((turns.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    assert np.abs(frames[32:].astype(int) - video.frames).max() <= 1  # fp32 sums in another order
+    given = clip(6, "32x32")
+    held = dreamer.loop("a ball", given, seconds=2, **FAST)
+    assert held.num_frames == 16
+    assert np.array_equal(held.frames[:6], given.frames)
+    starts = {int(view.frames[0]) for turn in range(2) for view in views(tasks.text_to_loop("x", channels=2, width=16, height=16, num_frames=16, fps=8, seed=0), turn)}
+    assert starts == {0, 2}
+    long = views(tasks.text_to_loop("x", channels=2, width=16, height=16, num_frames=48, fps=8, seed=0), 0)
+    assert [view.frames.tolist() for view in long] == [[0, 1, 2, 3, 4], [4, 5, 6, 7, 8], [8, 9, 10, 11, 0]]
+
+
+def test_both_sides_of_a_connection_are_kept(dreamer: Reverie):
+    first, second = clip(9), clip(6, seed=2)
+    video = dreamer.connect(first, second, "a ball", seconds=1, **FAST)
+    assert video.num_frames == 9 + 8 + 6
+    assert np.array_equal(video.frames[:9], first.frames)
+    assert np.array_equal(video.frames[17:], second.frames)
+
+
+def test_a_blend_begins_in_one_clip_and_ends_in_the_other(dreamer: Reverie):
+    first, second = clip(12), clip(16, seed=2)
+    video = dreamer.blend(first, second, "a ball", **FAST)
+    assert video.num_frames == 12
+    assert np.array_equal(video.frames[0], first.frames[0])
+    assert np.array_equal(video.frames[-1], second.frames[11])
+
+
+def test_filled_frames_leave_the_others_alone(dreamer: Reverie):
+    video = clip(16)
+    filled = dreamer.fill(video, "a ball", missing=[0, 5, 6, 7, 8, 15], **FAST)
+    keep = [n for n in range(16) if n not in (0, 5, 6, 7, 8, 15)]
+    assert np.array_equal(filled.frames[keep], video.frames[keep])
+    faster = dreamer.fill(video, "a ball", factor=3, **FAST)
+    assert (faster.num_frames, faster.fps) == (46, 24)
+    assert np.array_equal(faster.frames[::3], video.frames)
+
+
+def test_an_edit_of_strength_zero_is_the_input(dreamer: Reverie):
+    video = clip(9)
+    assert np.array_equal(dreamer.edit(video, "a cube", strength=0, **FAST).frames, video.frames)
+    assert not np.array_equal(dreamer.edit(video, "a cube", strength=0.5, **FAST).frames, video.frames)
+
+
+def test_outside_of_the_mask_and_of_the_old_frame_every_pixel_is_kept(dreamer: Reverie):
+    video = clip(9, "80x64")
+    mask = np.zeros((1, 64, 80), bool)
+    mask[0, 20:40, 30:50] = True
+    painted = dreamer.inpaint(video, mask, "a ball", **FAST)
+    assert np.array_equal(painted.frames[:, ~mask[0]], video.frames[:, ~mask[0]])
+    assert not np.array_equal(painted.frames, video.frames)
+    wide = dreamer.outpaint(video, "a ball", size="113x90", left=5, **FAST)
+    assert wide.size == "113x90"
+    assert np.array_equal(wide.frames[:, 13:77, 5:85], video.frames)
+
+
+def test_refining_gives_the_size_and_sees_tiles(dreamer: Reverie):
+    video = clip(5, "48x32")
+    assert dreamer.refine(video, "a ball", size="288x192", **FAST).size == "288x192"
+    assert tiles_of((8, 8), 8, 3) == ((0, 0, 8, 8),)
+    for rows, columns in ((8, 9), (12, 18), (30, 5)):
+        seen = torch.zeros(rows, columns)
+        for top, left, height, width in tiles_of((rows, columns), 8, 3):
+            seen[top : top + height, left : left + width] += 1
+        assert bool((seen > 0).all())
+
+
+def test_stills_are_shown_where_they_were_put(dreamer: Reverie):
+    pictures = [clip(1, seed=n) for n in range(3)]
+    for places in ([0, 1, 2], [0.5, 1.25], [2.0]):
+        video = dreamer.animate(list(zip(pictures, places, strict=False)), "a ball", num_frames=17, **FAST)
+        for picture, place in zip(pictures, places, strict=False):
+            assert np.array_equal(video.frames[round(8 * place)], picture.frames[0])
+
+
+def test_variation_walks_from_one_seed_to_another(dreamer: Reverie):
+    def make(**settings: float) -> np.ndarray:
+        return dreamer.generate("a ball", size="32x32", num_frames=4, num_steps=2, **settings).frames.astype(int)
+
+    assert np.array_equal(make(seed=1), make(seed=1, variation=0.0, other_seed=2))
+    assert np.abs(make(seed=1, variation=1.0, other_seed=2) - make(seed=2)).max() <= 1  # cos(pi / 2) is not quite 0
+    near, far = (np.abs(make(seed=1, variation=v, other_seed=2) - make(seed=1)).mean() for v in (0.1, 0.9))
+    assert 0 < near < far
+
+
+def test_prompts_may_follow_one_another(dreamer: Reverie):
+    canvas = tasks.text_to_video("a red ball", channels=16, width=32, height=32, num_frames=16, fps=8, seed=0)
+    two = dataclasses.replace(canvas, prompts=("a red ball", "a blue cube"), prompt_ids=torch.tensor([0, 0, 1, 1]))
+    same = dataclasses.replace(two, prompts=("a red ball", "a red ball"))
+    results = [list(sample(dreamer.transformer, dreamer.encoder, [c], SamplerConfig(num_steps=2)))[-1][1][0] for c in (canvas, same, two)]
+    assert torch.allclose(results[0], results[1], atol=1e-4)  # fp32
+    assert not torch.allclose(results[0], results[2], atol=1e-2)
+
+
+def test_what_was_lost_of_kept_frames_fades():
+    dreamed = np.full((8, 4, 4, 3), 100, np.uint8)
+    frames = np.full((8, 4, 4, 3), 150, np.uint8)
+    result = Given(frames, (np.arange(8) < 2)[:, None, None]).laid_over(dreamed)[:, 0, 0, 0]
+    assert result.tolist() == [150, 150, 140, 130, 120, 110, 100, 100]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: d.extend(clip(), "a"), "how much longer"), (lambda d: d.extend(clip(), "", seconds=1), "prompt is empty"), (lambda d: d.extend(clip(), "a", seconds=0.3), "not a whole number"),
+        (lambda d: d.loop("a", seconds=1.25), "use 1 or 1.5 seconds"), (lambda d: d.loop("a", clip(16), seconds=2), "no room to close"),
+        (lambda d: d.connect(clip(), clip(size="32x32"), "a"), "same size and rate"), (lambda d: d.connect(clip(), clip(), "a", seconds=0.25), "whole groups"),
+        (lambda d: d.blend(clip(4), clip(), "a"), "more than 4"), (lambda d: d.fill(clip(), "a", missing=[9]), "between 0 and 8"), (lambda d: d.fill(clip(), "a"), "either which"),
+        (lambda d: d.fill(clip(2), "a", missing=[0, 1]), "every frame is missing"), (lambda d: d.edit(clip(), "a", strength=1.5), "number from 0"),
+        (lambda d: d.inpaint(clip(), np.zeros((1, 32, 48), bool), "a"), "mask is empty"), (lambda d: d.inpaint(clip(), np.ones((1, 3, 3), bool), "a"), "mask is"),
+        (lambda d: d.outpaint(clip(), "a", size="32x32"), "must be larger"), (lambda d: d.outpaint(clip(), "a", size="64x64", left=30), "does not lie inside"),
+        (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.animate([(clip(), 0.1)], "a"), "not at a frame"), (lambda d: d.animate([(clip(), 5)], "a"), "between 0 and 16"),
+        (lambda d: d.animate([(clip(), 0), (clip(size="32x32"), 1)], "a"), "one size"), (lambda d: d.generate("a", variation=2.0), "variation is 2"), (lambda d: d.generate("a", solver="rk4"), "euler or heun"),
+        (lambda d: d.generate("a", guidance_interval=(0.5, 0.2)), "guidance_interval"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused_in_one_line(dreamer: Reverie, call, message: str):
+    with pytest.raises(ValueError, match=message) as error:
+        call(dreamer)
+    assert "\n" not in str(error.value)
+
+
+def test_every_verb_of_the_command_line(model_folder: Path, tmp_path: Path):
+    a, b, image = tmp_path / "a.mkv", tmp_path / "b.mkv", tmp_path / "i.png"
+    first, second = clip(9), clip(8, seed=2)
+    first.save(a)
+    second.save(b)
+    clip(1, seed=1).save(image)
+    mask = tmp_path / "mask.png"
+    Video(np.kron(np.eye(2, dtype=np.uint8)[..., None] * np.ones(3, np.uint8), np.full((16, 24, 1), 255, np.uint8))[None]).save(mask)
+
+    def run(*arguments: str | Path) -> Video:
+        out = tmp_path / "out.mkv"
+        settings = [] if arguments[0] == "recut" else ["--model", model_folder, "--num-steps", "1"]
+        assert main([str(argument) for argument in [*arguments, "-o", out, *settings]]) == 0
+        return reverie.read(out)
+
+    assert np.array_equal(run("extend", a, "a ball", "--seconds", "0.5").frames[:9], first.frames)
+    assert np.array_equal(run("extend", a, "a ball", "--before", "0.5").frames[4:], first.frames)
+    assert run("loop", "a ball", "--seconds", "1", "--size", "32x32").num_frames == 8
+    assert np.array_equal(run("loop", "a ball", "--clip", b, "--seconds", "1.5").frames[:8], second.frames)
+    assert run("connect", a, b, "a ball", "--seconds", "0.5").num_frames == 21
+    assert run("blend", a, b, "a ball", "--strength", "mild").num_frames == 8
+    assert run("fill", a, "a ball", "--factor", "2").fps == 16
+    assert np.array_equal(run("fill", a, "a ball", "--missing", "2-3,5").frames[[0, 1, 4, 6, 7, 8]], first.frames[[0, 1, 4, 6, 7, 8]])
+    assert np.array_equal(run("edit", a, "a cube", "--strength", "0").frames, first.frames)
+    assert np.array_equal(run("inpaint", a, "a cube", "--box", "20,10,9,9").frames[:, :10], first.frames[:, :10])
+    assert np.array_equal(run("inpaint", a, "a cube", "--mask", mask).frames[:, :16, 24:], first.frames[:, :16, 24:])
+    assert np.array_equal(run("outpaint", a, "a cube", "--size", "64x48", "--at", "0,16").frames[:, 16:, :48], first.frames)
+    assert run("refine", a, "a ball", "--size", "72x48").size == "72x48"
+    assert np.array_equal(run("recut", a, "--keep", "0.5-1", "0-0.25").frames, first.frames[[4, 5, 6, 7, 0, 1]])
+    last = run("animate", image, "a ball", "--also", f"{mask}@1", "--num-frames", "9")
+    assert np.array_equal(last.frames[8], reverie.read(mask).frames[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inpaint", "A", "x"], "say where"), (["inpaint", "A", "x", "--box", "1,2,3"], "4 whole numbers"), (["inpaint", "A", "x", "--box", "40,2,30,3"], "does not lie inside"),
+        (["fill", "A", "x", "--missing", "a"], "for example 3-7,12"), (["recut", "A", "--keep", "1"], "FROM-TO"), (["recut", "A", "--keep", "1-0.5"], "span 1-0.5"), (["recut", "A", "--keep", "0-9"], "span 0-9"),
+        (["edit", "A", "x", "--strength", "very"], "subtle, mild, strong"), (["extend", "A", "x"], "how much longer"), (["animate", "A", "x", "--also", "b.png"], "IMAGE@SECONDS"),
+    ],
+)  # fmt: skip
+def test_what_the_verbs_refuse(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
+    source, out = tmp_path / "a.mkv", tmp_path / "out.mkv"
+    clip(9).save(source)
+    settings = [] if arguments[0] == "recut" else ["--model", str(model_folder), "--num-steps", "1"]
+    assert main([str(source) if a == "A" else a for a in arguments] + ["-o", str(out), *settings]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [source]
