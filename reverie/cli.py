@@ -138,7 +138,7 @@ def build_parser() -> Parser:
     bundle.add_argument("--transformer", type=Path, required=True)
     bundle.add_argument("-o", "--output", type=Path, required=True)
 
-    evaluate = command(commands, "evaluate", measuring.evaluate, "measure the autoencoder, or the model on prompt lists")
+    evaluate = command(commands, "evaluate", measuring.evaluate, "measure the autoencoder, the model on prompt lists, or every task")
     evaluate_commands = evaluate.add_subparsers(metavar="WHAT")
     reconstruction = command(evaluate_commands, "autoencoder", measuring.evaluate_autoencoder, "PSNR on footage")
     reconstruction.add_argument("--data", type=Path, required=True)
@@ -154,6 +154,12 @@ def build_parser() -> Parser:
     prompts.add_argument("--footage", type=Path, default=None, help="check the check itself on this footage instead")
     prompts.add_argument("--sheet", type=Path, default=None, help="also draw what was made")
     prompts.add_argument("--limit", type=int, default=None, help="only the first so many")
+    measures = command(evaluate_commands, "tasks", measuring.evaluate_tasks, "measure every task on footage that the model has not seen")
+    measures.add_argument("--data", type=Path, required=True, help="folder of footage of the diorama, of another seed than the training's")
+    measures.add_argument("--only", nargs="+", default=[], help="some of the tasks")
+    measures.add_argument("--num-cases", type=int, default=32)
+    measures.add_argument("--model", type=Path, default=None)
+    measures.add_argument("--sheets", type=Path, default=None, help="folder for a sheet of each task, nothing chosen")
     return parser
 
 

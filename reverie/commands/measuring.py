@@ -9,7 +9,7 @@ from reverie.commands.talking import load, progress, say
 
 def evaluate(options: argparse.Namespace) -> None:
     """The command without a measure."""
-    options.parser.error("say what: autoencoder or prompts")
+    options.parser.error("say what: autoencoder, prompts or tasks")
 
 
 def evaluate_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
@@ -66,4 +66,34 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
     if options.sheet and videos:
         save_sheet(contact_sheet(videos, [prompt.text for prompt in asked], pairs=2), options.sheet)
     say(options, json.dumps(figures))
+    return figures
+
+
+def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
+    """Footage to the figures of every task."""
+    from reverie.config import did_you_mean
+    from reverie.data.shards import Footage
+    from reverie.evaluation.sheet import contact_sheet, save_sheet
+    from reverie.evaluation.tasks import MEASURES, cases_of
+
+    for name in options.only:
+        if name not in MEASURES:
+            raise ValueError(f"no task {name!r}{did_you_mean(name, MEASURES)}")
+    if options.num_cases < 2:
+        raise ValueError(f"--num-cases {options.num_cases}: at least 2 are needed")
+    cases = cases_of(Footage(options.data), options.num_cases)
+    dreamer = load(options.model)
+    if options.sheets:
+        options.sheets.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, Any] = {"model": dreamer.digest, "cases": len(cases)}
+    names = options.only or list(MEASURES)
+    with progress("measuring") as advance:
+        for done, name in enumerate(names):
+            videos: list[Any] = []
+            figures[name] = MEASURES[name](dreamer, cases, videos)
+            say(options, f"{name}: {json.dumps(figures[name])}")
+            if options.sheets:
+                labels = [f"{video.metadata.get('task', name)}: {video.metadata.get('prompt', '')}" for video in videos]
+                save_sheet(contact_sheet(videos[:12], labels[:12], pairs=2), options.sheets / f"{name}.png")
+            advance(done + 1, len(names))
     return figures

@@ -40,19 +40,29 @@ def prompt_list(name: str) -> list[Prompt]:
 
 def look(frames: np.ndarray) -> tuple[str, str]:
     """uint8 [T H W 3] -> (colour, motion) of the thing that is seen; "none" where nothing clear is."""
+    mask = thing(frames)
+    seen = seen_in(mask)
+    if seen.mean() < 0.6:
+        return "none", "none"
+    return colour_of(frames[mask]), _motion(mask, seen)
+
+
+def thing(frames: np.ndarray) -> np.ndarray:
+    """Where the thing is: bool [T H W]."""
     x = frames.astype(np.float32) / 255
     chroma = np.stack([x[..., 0] - x[..., 1], x[..., 1] - x[..., 2]], -1)
     rows = np.median(chroma, axis=(0, 2), keepdims=True)
-    mask = np.linalg.norm(chroma - rows, axis=-1) > CHROMA
-    area = mask.sum((1, 2))
-    seen = area > 0.004 * mask[0].size
-    if seen.mean() < 0.6:
-        return "none", "none"
-    return _colour(x[mask]), _motion(mask, seen)
+    return np.linalg.norm(chroma - rows, axis=-1) > CHROMA
 
 
-def _colour(pixels: np.ndarray) -> str:
-    """The hue to which most of the pixels, weighted by saturation, are nearest."""
+def seen_in(mask: np.ndarray) -> np.ndarray:
+    """The frames in which enough of the thing is seen to have a place: bool [T]."""
+    return mask.sum((1, 2)) > 0.004 * mask[0].size
+
+
+def colour_of(pixels: np.ndarray) -> str:
+    """The hue to which most of the pixels, uint8 [n 3], weighted by saturation, are nearest."""
+    pixels = pixels.astype(np.float32) / 255
     high, low = pixels.max(-1), pixels.min(-1)
     weight = high - low
     votes = dict.fromkeys(HUES, 0.0)
