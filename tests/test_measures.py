@@ -50,7 +50,7 @@ def test_a_gray_box_holds_no_thing():
     assert box is not None
     assert not measures._holds(np.where(np.ones((128, 128, 1), bool), frames, 0), box, "blue")
     gray, blue = frames.copy(), frames.copy()
-    gray[:, *box] = 128
+    gray[:, box[0], box[1]] = 128
     blue[:, 80:95, box[1].start + 5 : box[1].start + 25] = (30, 60, 220)
     assert not measures._holds(gray, box, "blue")
     assert measures._holds(blue, box, "blue")
@@ -68,7 +68,7 @@ def test_every_measure_runs_and_is_plain_json(model_folder):
     import json
 
     dreamer = reverie.load(model_folder)
-    cases = [case(side=64, start=40, step=-2, colour=c) for c in ((220, 30, 30), (220, 30, 40))]
+    cases = [case(side=96, start=80, step=-1, colour=c) for c in ((220, 30, 30), (220, 30, 40))]
     for name, measure in measures.MEASURES.items():
         made: list[Video] = []
         figures = measure(dreamer, cases, made) if name != "inpaint" else None

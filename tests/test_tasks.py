@@ -255,3 +255,20 @@ def test_what_the_verbs_refuse(model_folder: Path, tmp_path: Path, capsys: pytes
     assert main([str(source) if a == "A" else a for a in arguments] + ["-o", str(out), *settings]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_steps_can_be_watched_and_left(dreamer: Reverie):
+    canvas = tasks.text_to_video("a ball", channels=16, width=48, height=32, num_frames=8, fps=8, seed=0)
+    seen = []
+    for step in dreamer.steps([canvas, canvas], SamplerConfig(num_steps=3)):
+        seen.append((step.done, step.total, [picture.shape for picture in step.preview()]))
+        if step.done == 2:
+            break
+    assert seen == [(1, 3, [(2, 4, 6, 3)] * 2), (2, 3, [(2, 4, 6, 3)] * 2)]
+
+
+def test_a_preview_is_the_mean_colour_of_what_the_linear_codec_shows(autoencoder):
+    blocks = torch.randn(1, 16, 2, 4, 6, generator=torch.Generator().manual_seed(1)) * 0.1
+    raw = blocks.permute(0, 2, 3, 4, 1) * autoencoder.latent_std + autoencoder.latent_mean
+    linear = torch.nn.functional.linear(raw / autoencoder.scale, autoencoder.basis.T) + autoencoder.mean
+    assert torch.allclose(autoencoder.preview(blocks), linear.unflatten(-1, (-1, 3)).mean(-2).permute(0, 4, 1, 2, 3).clamp(-1, 1), atol=1e-5)

@@ -210,11 +210,13 @@ def inpaint(dreamer: Reverie, cases: Sequence[Case], made: list[Video]) -> Figur
         if box is None:
             continue
         mask = np.zeros((1, *case.video.frames.shape[1:3]), bool)
-        mask[:, box] = True
+        mask[:, box[0], box[1]] = True
         video = dreamer.inpaint(case.video, mask, f"a {wanted} {case.shape} and {case.caption}", seed=n)
         right.append(_holds(video.frames, box, wanted))
         trick.append(_holds(np.where(mask[..., None], np.uint8(128), case.video.frames), box, wanted))
         made.append(video)
+    if not made:
+        raise ValueError("no clip has a free box of 48 pixels for inpainting: give larger clips")
     return {"found": _share(right), "found_in_gray_box": _share(trick)}
 
 
@@ -224,15 +226,15 @@ def _free_box(frames: np.ndarray, side: int) -> tuple[slice, slice] | None:
     height, width = busy.shape
     for left in range(0, width - side + 1, 8):
         box = (slice(height - side - 16, height - 16), slice(left, left + side))
-        if not busy[box].any():
+        if not busy[box[0], box[1]].any():
             return box
     return None
 
 
 def _holds(frames: np.ndarray, box: tuple[slice, slice], colour: str) -> bool:
     mask = np.zeros(frames.shape[:3], bool)
-    mask[:, *box] = thing(frames)[:, *box]
-    return bool(mask.mean() > 0.005 and colour_of(frames[mask]) == colour)
+    mask[:, box[0], box[1]] = thing(frames)[:, box[0], box[1]]
+    return float(mask.mean()) > 0.005 and colour_of(frames[mask]) == colour
 
 
 def refine(dreamer: Reverie, cases: Sequence[Case], made: list[Video]) -> Figures:

@@ -1,6 +1,8 @@
 """`Reverie`: the networks that belong together, loaded, with the verbs. `reverie.load()` gives the bundled one."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -80,6 +82,22 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
     check_pair(autoencoder, transformer.config)
     transformer.load_state_dict(tensors, assign=True)
     return Reverie(autoencoder, transformer.eval(), encoder, about["digest"], tuple(about["vocabulary"]), dtype or fast_dtype())
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a request is: steps done of total, seconds left, and the latents of what is being dreamed, as clean as they are now."""
+
+    done: int
+    total: int
+    seconds_left: float
+    latents: list[Tensor]
+    autoencoder: Autoencoder
+
+    def preview(self) -> list[np.ndarray]:
+        """A small picture of every latent, uint8 [t h w 3], at next to no cost."""
+        pictures = [self.autoencoder.preview(latents[None])[0] for latents in self.latents]
+        return [((p.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy() for p in pictures]
 
 
 class Reverie:
@@ -206,29 +224,38 @@ class Reverie:
         return self.autoencoder.config.latent_channels
 
     def film(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None) -> list[Video]:
-        """Fill canvases and decode them: together what the network sees at once, one by one what is longer. Clip n depends on canvas n alone."""
-        if all(canvas.grid[0] <= WINDOW or canvas.period is not None for canvas in canvases):
-            return [self._decode(canvas, latents, config) for canvas, latents in zip(canvases, self._fill(canvases, config, progress), strict=True)]
-        total, done, videos = sum(map(num_windows, canvases)) * config.num_steps, 0, []
-        for canvas in canvases:
-            steps, latents = windows(canvas), None
-            part = next(steps, None)
-            while part is not None:
-                (filled,) = self._fill([part], config, _shifted(progress, done, total))
-                done += config.num_steps
-                try:
-                    part = steps.send(filled)
-                except StopIteration as end:
-                    part, latents = None, end.value
-            videos.append(self._decode(canvas, canvas.latents if latents is None else latents, config))
-        return videos
-
-    def _fill(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None) -> list[Tensor]:
-        result: list[Tensor] = []
-        for done, result in sample(self.transformer, self.encoder, canvases, config):  # noqa: B007  (its last value is the result)
+        """Fill canvases and decode them. Clip n depends on canvas n alone."""
+        results: list[Tensor] = []
+        for step in self.steps(canvases, config):
+            results = step.latents
             if progress:
-                progress(done, config.num_steps)
-        return result
+                progress(step.done, step.total)
+        return [self._decode(canvas, latents, config) for canvas, latents in zip(canvases, results, strict=True)]
+
+    def steps(self, canvases: Sequence[Canvas], config: SamplerConfig) -> Iterator["Step"]:
+        """Fill canvases, step by step: together what the network sees at once, one by one what is longer. Stop when you like.
+
+        The latents of the last step are the results.
+        """
+        start = time.monotonic()
+        if all(canvas.grid[0] <= WINDOW or canvas.period is not None for canvas in canvases):
+            for done, latents in sample(self.transformer, self.encoder, canvases, config):
+                yield Step(done, config.num_steps, _left(start, done, config.num_steps), latents, self.autoencoder)
+            return
+        total, done, results = sum(map(num_windows, canvases)) * config.num_steps, 0, [canvas.latents for canvas in canvases]
+        for number, canvas in enumerate(canvases):
+            parts, filled = windows(canvas), None
+            while True:
+                try:
+                    part = next(parts) if filled is None else parts.send(filled)
+                except StopIteration as end:
+                    results[number] = end.value
+                    break
+                for _, (filled,) in sample(self.transformer, self.encoder, [part], config):
+                    done += 1
+                    if done < total:
+                        yield Step(done, total, _left(start, done, total), [filled], self.autoencoder)
+        yield Step(total, total, 0.0, results, self.autoencoder)
 
     @torch.inference_mode()
     def _decode(self, canvas: Canvas, latents: Tensor, config: SamplerConfig) -> Video:
@@ -274,6 +301,5 @@ def fit(image: Video) -> Video:
     return Video(np.asarray(Image.fromarray(image.frames[0]).resize(size, Image.Resampling.LANCZOS))[None].copy(), image.fps)
 
 
-def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """The progress of a part, as that of the whole."""
-    return None if progress is None else lambda done, _: progress(before + done, total)
+def _left(start: float, done: int, total: int) -> float:
+    return (time.monotonic() - start) / done * (total - done)
