@@ -51,14 +51,17 @@ def _stretch(options: argparse.Namespace) -> Any:
 
 
 @contextlib.contextmanager
-def _world() -> Iterator[Any]:
-    """The processes of this run; all but the first keep quiet unless something is wrong."""
+def _world() -> Iterator[tuple[Any, Any]]:
+    """The processes of this run, and what takes reports of progress; all but the first keep quiet unless something is wrong."""
     from reverie.training.distributed import start
 
     with start() as world:
-        if not world.first:
+        if world.first:
+            with progress("training") as advance:
+                yield world, report(advance)
+        else:
             logging.getLogger().setLevel(logging.WARNING)
-        yield world
+            yield world, lambda *_: None
 
 
 def _carry_out(options: argparse.Namespace, run: Any, world: Any, stretch: Any, reporter: Any) -> dict[str, Any]:
@@ -86,10 +89,10 @@ def train_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     def draw(network: Any, path: Path) -> None:
         save_sheet(reconstruction_sheet(network, footage), path)
 
-    with _world() as world, progress("training") as advance:
+    with _world() as (world, reporter):
         parts = world.size * stretch.accumulate
         run = autoencoder_run(preset.autoencoder, preset.autoencoder_training, footage, options.folder, draw, world, parts)
-        return _carry_out(options, run, world, stretch, report(advance))
+        return _carry_out(options, run, world, stretch, reporter)
 
 
 SAMPLE_PROMPTS = (
@@ -111,12 +114,12 @@ def train_transformer(options: argparse.Namespace) -> dict[str, Any]:
 
     preset, footage, stretch = _preset(options), Footage(options.data), _stretch(options)
     autoencoder = options.autoencoder or BUNDLED / "autoencoder.safetensors"
-    with _world() as world, progress("training") as advance:
+    with _world() as (world, reporter):
         run = transformer_run(
-            preset.transformer, preset.transformer_training, footage, autoencoder, options.folder, report(advance), draw,
+            preset.transformer, preset.transformer_training, footage, autoencoder, options.folder, reporter, draw,
             world, world.size * stretch.accumulate, options.start, options.dry_run,
         )  # fmt: skip
-        return _carry_out(options, run, world, stretch, report(advance))
+        return _carry_out(options, run, world, stretch, reporter)
 
 
 def plot(options: argparse.Namespace) -> dict[str, Any]:

@@ -171,6 +171,8 @@ def _digest(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows syncs files only
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

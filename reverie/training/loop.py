@@ -196,7 +196,6 @@ def _resume(folder: Path, about: dict[str, Any], state: State, record: Record, w
         if step is not None:
             for name, before, now in _differences(checkpoint.about(folder, step), about):
                 raise ValueError(f"{folder} holds a run with another {name} ({before}, not {now}): choose another --run folder, or repeat its settings (run.json)")
-            checkpoint.abandon_after(folder, step)
         return -1 if step is None else step
 
     step = int(world.on_first(choose))
@@ -207,7 +206,13 @@ def _resume(folder: Path, about: dict[str, Any], state: State, record: Record, w
             falls = f", and the rate falls since step {state.decay_from}" if state.step > state.decay_from else ""
             raise ValueError(f"--decay-from {stretch.decay_from}: the run is at step {state.step} of {num_steps}{falls}: give a step between, or go back with --resume")
         state.decay_from = stretch.decay_from
-    world.on_first(lambda: describe(folder, about))
+
+    def settle() -> None:
+        if step >= 0:
+            checkpoint.abandon_after(folder, step)
+        describe(folder, about)
+
+    world.on_first(settle)
     record.drop_after(step)
     if step < 0:
         checkpoint.save(folder, state, about, world)

@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -54,7 +53,7 @@ def describe(folder: Path, about: dict[str, Any]) -> None:
     """RUN/run.json: what the run is, and the versions that it began with."""
     note = folder / "run.json"
     made = json.loads(note.read_text())["made"] if note.exists() else versions()
-    temporary = note.with_suffix(".tmp")
+    temporary = folder / ".run.json.tmp"
     temporary.write_text(json.dumps({**about, "made": made}, indent=1))
     os.replace(temporary, note)
 
@@ -120,7 +119,7 @@ class Record:
         if not self.world.first or not self.path.exists():
             return
         lines = [line for line in self.path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
-        temporary = self.path.with_suffix(".tmp")
+        temporary = self.path.with_name(".metrics.jsonl.tmp")
         temporary.write_text("".join(line + "\n" for line in lines))
         os.replace(temporary, self.path)
 
@@ -154,5 +153,9 @@ def add_to(tally: Figures, figures: Figures) -> None:
 
 
 def peak_memory_gb() -> float:
-    """The most memory that this process had so far, in 10**9 bytes."""
+    """The most memory that this process had so far, in 10**9 bytes; 0 where the system does not say (Windows)."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
