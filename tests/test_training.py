@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 import reverie
 from reverie.cli import main
@@ -21,7 +19,7 @@ AUTOENCODER = ["train", "autoencoder", "--preset", "tiny"]
 
 
 def losses(run: Path) -> dict[int, float]:
-    return {row["step"]: row["loss"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())}
+    return {row["step"]: row["loss"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if "loss" in row}
 
 
 def test_from_footage_to_a_model_that_generates(footage_folder: Path, tmp_path: Path):
@@ -45,35 +43,6 @@ def test_from_footage_to_a_model_that_generates(footage_folder: Path, tmp_path: 
     assert dreamer.animate(reverie.Video(clip.frames[:1]), "a square", num_frames=5, num_steps=2).num_frames == 5
 
 
-def test_a_killed_run_resumes_to_the_same_weights(footage_folder: Path, tmp_path: Path):
-    """SIGKILL in the middle; the loss curve and the final weights equal those of a run that nobody disturbed."""
-    settings = [
-        "--data",
-        str(footage_folder),
-        "--set",
-        "autoencoder_training.num_steps=60",
-        "autoencoder_training.checkpoint_minutes=0.005",
-        "autoencoder_training.sample_every=1000",
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "reverie.cli", *AUTOENCODER, *settings, "--run"]
-    subprocess.run([*command, str(tmp_path / "whole")], env=environment, check=True, capture_output=True)
-    kills = 0
-    for _ in range(4):
-        process = subprocess.Popen([*command, str(tmp_path / "killed")], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        before = {p.name for p in (tmp_path / "killed").glob("step-*")}
-        while process.poll() is None and kills < 2 and before >= {p.name for p in (tmp_path / "killed").glob("step-*")}:
-            time.sleep(0.02)
-        if kills < 2 and process.poll() is None:  # somewhere in the steps after a new checkpoint
-            time.sleep(0.05)
-            process.kill()
-        kills += process.wait() == -signal.SIGKILL
-    assert kills >= 1
-    assert losses(tmp_path / "whole") == losses(tmp_path / "killed")
-    ours, theirs = (load_file(tmp_path / name / "autoencoder.safetensors") for name in ("whole", "killed"))
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
 def test_an_interrupted_run_saves_and_says_so(footage_folder: Path, tmp_path: Path):
     command = [sys.executable, "-m", "reverie.cli", *AUTOENCODER, "--data", str(footage_folder), "--run", str(tmp_path / "run"), "--set", "autoencoder_training.num_steps=100000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -85,7 +54,7 @@ def test_an_interrupted_run_saves_and_says_so(footage_folder: Path, tmp_path: Pa
     _, text = process.communicate(timeout=60)
     assert process.returncode == 130
     assert text.splitlines()[-1] == "reverie: interrupted"
-    assert len(list((tmp_path / "run").glob("step-*/state.json"))) == 1
+    assert len(list((tmp_path / "run").glob("step-*/state.json"))) == 2  # the one of the beginning and the one of the end
 
 
 def test_a_folder_with_another_run_is_refused(footage_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -100,6 +69,9 @@ def test_a_folder_with_another_run_is_refused(footage_folder: Path, tmp_path: Pa
     [
         (["--preset", "tin"], "did you mean 'tiny'"), (["--set", "autoencoder_training.num_stepz=3"], "did you mean 'num_steps'"), (["--set", "autoencoder_training.num_steps=many"], "int is needed"),
         (["--set", "autoencoder_training.num_steps"], "write name=value"), (["--data", "nowhere"], "no such folder"),
+        (["--set", "autoencoder_training.batch_size=26"], "needs 13 clips and there are 12"), (["--accumulate", "3"], "make it a multiple of 6"), (["--accumulate", "0"], "at least 1"),
+        (["--stop-after", "tomorrow"], "for example 150m"), (["--stop-after", "0m"], "for example 150m"), (["--niceness", "-5"], "between 0 and 19"), (["--resume", "5"], "no checkpoint of that step"),
+        (["--decay-from", "20"], "at step 0 of 20"), (["--set", "autoencoder_training.precision=float16"], "float16"),
     ],
 )  # fmt: skip
 def test_bad_trainings_are_refused(footage_folder: Path, tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]):
@@ -108,26 +80,6 @@ def test_bad_trainings_are_refused(footage_folder: Path, tmp_path: Path, argumen
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
-
-
-def test_a_loss_that_is_not_a_number_stops_the_run_with_good_checkpoints(footage_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    from reverie.training import runs
-
-    whole = runs.autoencoder_objective
-    calls: list[int] = []
-
-    def breaks(*arguments):  # type: ignore[no-untyped-def]
-        calls.append(1)
-        loss, figures = whole(*arguments)
-        return loss * (float("nan") if len(calls) == 4 else 1), figures
-
-    monkeypatch.setattr(runs, "autoencoder_objective", breaks)
-    settings = ["--set", "autoencoder_training.checkpoint_minutes=0", "--set", "autoencoder_training.num_steps=9"]
-    assert main([*AUTOENCODER, "--data", str(footage_folder), "--run", str(tmp_path), *settings]) == 1
-    assert "step 4: the loss is nan" in capsys.readouterr().err
-    newest = sorted(tmp_path.glob("step-*"))[-1]
-    assert newest.name == "step-00000003"
-    assert all(bool(value.isfinite().all()) for value in load_file(newest / "network.safetensors").values())
 
 
 def test_a_transformer_that_does_not_fit_or_swapped_weights_are_refused(footage_folder: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -159,7 +111,7 @@ def test_a_folder_without_clips_is_refused(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_the_rate_warms_up_stays_and_falls_to_zero():
-    rates = [rate_factor(step, 100, 10, 0.25) for step in range(101)]
+    rates = [rate_factor(step, 100, 10, 75) for step in range(101)]
     assert rates[0] == 0.1
     assert set(rates[9:75]) == {1.0}
     assert rates[75:] == [pytest.approx((100 - s) / 25) for s in range(75, 101)]
@@ -169,7 +121,10 @@ def test_every_pattern_of_noise_occurs_in_its_share():
     import numpy as np
 
     rng = np.random.default_rng(0)
-    drawn = [patterns.draw(rng, 5, 2.0) for _ in range(4000)]
+    named = [patterns.draw(rng, 5, 2.0) for _ in range(4000)]
+    drawn = [s for _, s in named]
+    shares = [np.mean([name == n for name, _ in named]) for n in patterns.PATTERNS]
+    assert shares == [pytest.approx(share, abs=0.025) for share in (0.55, 0.15, 0.2, 0.05, 0.05)]  # three sigma of 4,000
     assert all(((s >= 0) & (s <= 1)).all() and s.max() > 0 and s.dtype == np.float32 for s in drawn)
     shared = np.mean([len(set(s.tolist())) == 1 for s in drawn])
     clean = np.mean([(s == 0).any() for s in drawn])
@@ -177,4 +132,4 @@ def test_every_pattern_of_noise_occurs_in_its_share():
     assert 0.52 < shared < 0.60  # 55%, and the caps that hit every frame or none
     assert 0.08 < clean < 0.12  # half of the 20% with known frames
     assert first > 0.045  # half of them know the first frame alone
-    assert all(len(patterns.draw(rng, 1, 1.0)) == 1 for _ in range(50))
+    assert all(len(patterns.draw(rng, 1, 1.0)[1]) == 1 for _ in range(50))

@@ -1,15 +1,26 @@
-"""Commands that train: autoencoder, transformer, bundle."""
+"""Commands that train: autoencoder, transformer, bundle, plot."""
 
 import argparse
+import contextlib
+import json
+import logging
+import math
+import os
+import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from reverie.commands.talking import progress, report, say
 
+DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
 
 def train(options: argparse.Namespace) -> None:
     """The command without a network."""
-    options.parser.error("say what: autoencoder, transformer or bundle")
+    options.parser.error("say what: autoencoder, transformer, bundle or plot")
 
 
 def _preset(options: argparse.Namespace) -> Any:
@@ -21,25 +32,67 @@ def _preset(options: argparse.Namespace) -> Any:
     return override(PRESETS[options.preset](), options.set)
 
 
+def _stretch(options: argparse.Namespace) -> Any:
+    from reverie.training.loop import Stretch
+
+    deadline = math.inf
+    if options.stop_after is not None:
+        match = DURATION.fullmatch(options.stop_after)
+        if not match or not float(match[1]):
+            raise ValueError(f"--stop-after {options.stop_after}: write a number and s, m, h or d, for example 150m")
+        deadline = time.monotonic() + float(match[1]) * SECONDS[match[2]]
+    if options.niceness is not None:
+        if not 0 <= options.niceness <= 19:
+            raise ValueError(f"--niceness {options.niceness}: between 0 and 19 are allowed")
+        os.nice(options.niceness)
+    return Stretch(
+        resume=options.resume, deadline=deadline, decay_from=options.decay_from, accumulate=options.accumulate, recompute=options.recompute, workers=options.workers
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _world() -> Iterator[tuple[Any, Any]]:
+    """The processes of this run, and what takes reports of progress; all but the first keep quiet unless something is wrong."""
+    from reverie.training.distributed import start
+
+    with start() as world:
+        if world.first:
+            with progress("training") as advance:
+                yield world, report(advance)
+        else:
+            logging.getLogger().setLevel(logging.WARNING)
+            yield world, lambda *_: None
+
+
+def _carry_out(options: argparse.Namespace, run: Any, world: Any, stretch: Any, reporter: Any) -> dict[str, Any]:
+    """Train, or with --dry-run say what it would take."""
+    if options.dry_run:
+        facts = run.rehearse(world, stretch)
+        if world.first:
+            say(options, json.dumps(facts, indent=1))
+        return facts
+    path = run.train(world, stretch, reporter)
+    if path is not None:
+        say(options, str(path))
+    return {"files": [str(path)] if path else [], "run": str(options.folder)}
+
+
 def train_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     """Footage to an autoencoder."""
     from reverie.data.shards import Footage
     from reverie.evaluation.reconstruction import reconstruction_sheet
     from reverie.evaluation.sheet import save_sheet
-    from reverie.training.runs import train_autoencoder
+    from reverie.training.runs import autoencoder_run
 
-    preset, footage = _preset(options), Footage(options.data)
-    with progress("training") as advance:
-        path = train_autoencoder(
-            preset.autoencoder,
-            preset.autoencoder_training,
-            footage,
-            options.folder,
-            report(advance),
-            lambda network, path: save_sheet(reconstruction_sheet(network, footage), path),
-        )
-    say(options, str(path))
-    return {"files": [str(path)]}
+    preset, footage, stretch = _preset(options), Footage(options.data), _stretch(options)
+
+    def draw(network: Any, path: Path) -> None:
+        save_sheet(reconstruction_sheet(network, footage), path)
+
+    with _world() as (world, reporter):
+        parts = world.size * stretch.accumulate
+        run = autoencoder_run(preset.autoencoder, preset.autoencoder_training, footage, options.folder, draw, world, parts)
+        return _carry_out(options, run, world, stretch, reporter)
 
 
 SAMPLE_PROMPTS = (
@@ -53,18 +106,33 @@ def train_transformer(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.data.shards import Footage
     from reverie.evaluation.sheet import contact_sheet, save_sheet
     from reverie.sampling.reverie import BUNDLED
-    from reverie.training.runs import train_transformer
+    from reverie.training.runs import transformer_run
 
     def draw(dreamer: Any, path: Path) -> None:
         videos = [dreamer.generate(prompt, seed=n) for n, prompt in enumerate(SAMPLE_PROMPTS)]
         save_sheet(contact_sheet(videos, SAMPLE_PROMPTS), path)
 
-    preset, footage = _preset(options), Footage(options.data)
+    preset, footage, stretch = _preset(options), Footage(options.data), _stretch(options)
     autoencoder = options.autoencoder or BUNDLED / "autoencoder.safetensors"
-    with progress("training") as advance:
-        path = train_transformer(preset.transformer, preset.transformer_training, footage, autoencoder, options.folder, report(advance), draw, options.start)
-    say(options, str(path))
-    return {"files": [str(path)]}
+    with _world() as (world, reporter):
+        run = transformer_run(
+            preset.transformer, preset.transformer_training, footage, autoencoder, options.folder, reporter, draw,
+            world, world.size * stretch.accumulate, options.start, options.dry_run,
+        )  # fmt: skip
+        return _carry_out(options, run, world, stretch, reporter)
+
+
+def plot(options: argparse.Namespace) -> dict[str, Any]:
+    """Metrics of runs to a picture of their curves."""
+    from reverie.evaluation.curves import draw_curves, read_metrics
+    from reverie.evaluation.sheet import save_sheet
+
+    if options.output.suffix.lower() != ".png":
+        raise ValueError(f"{options.output}: curves are a .png")
+    runs = {str(folder): read_metrics(folder) for folder in options.runs}
+    save_sheet(draw_curves(runs), options.output)
+    say(options, str(options.output))
+    return {"files": [str(options.output)]}
 
 
 def bundle(options: argparse.Namespace) -> dict[str, Any]:

@@ -8,6 +8,7 @@ manifest appear whole (the manifest last) or not at all: an interrupted writer s
 import hashlib
 import io
 import json
+import logging
 import os
 import tarfile
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ from typing import Any
 
 from reverie import video as codecs
 from reverie.video import Video, whole_file
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,35 @@ class Footage:
         if not self.entries:
             raise ValueError(f"{folder}: holds no clip (no *.jsonl beside *.tar); `reverie worlds render -o {folder}` makes some")
 
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every shard's bytes, by name; remembered in FOLDER/.digests.json for files of the same size and time of change."""
+        note = self.folder / ".digests.json"
+        try:
+            known = json.loads(note.read_text()) if note.exists() else {}
+        except ValueError:
+            known = {}  # damaged: as if it were not there
+        found = {}
+        for shard in dict.fromkeys(entry.shard for entry in self.entries):
+            path = self.folder / shard
+            if not path.is_file():
+                raise ValueError(f"{path} is missing, though its manifest is there: render or copy it again")
+            stamp = [path.stat().st_size, path.stat().st_mtime_ns]
+            if shard in known and known[shard][:2] == stamp:
+                found[shard] = known[shard]
+            else:
+                with open(path, "rb") as file:
+                    found[shard] = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
+        if found != known:
+            try:
+                with whole_file(note) as temporary:
+                    temporary.write_text(json.dumps(found))
+            except (OSError, ValueError) as error:
+                logger.info("%s cannot be written (%s): shards will be read again to name them", note, error)
+        return {shard: values[2] for shard, values in found.items()}
+
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that name the footage: of every clip's manifest line."""
-        return hashlib.sha256(repr(self.entries).encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that name the footage: of every clip's manifest line and every shard's bytes."""
+        return hashlib.sha256(repr((self.entries, self.digests())).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -3,12 +3,42 @@
 Muon: Keller Jordan 2024, torch.optim.Muon; it takes two-dimensional parameters only.
 """
 
+import math
+
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.optim._muon import _zeropower_via_newtonschulz as orthogonalise
+
+from reverie.training.distributed import local
+
+
+class Muon(torch.optim.Muon):
+    """torch.optim.Muon whose parameters may be in shards: each update is gathered for its orthogonalisation.
+
+    (torch's own runs on shards too, but multiplies them in bf16 piece by piece: an update was off by up to a quarter.)
+    """
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update."""
+        if not any(isinstance(p, DTensor) for group in self.param_groups for p in group["params"]):
+            super().step()
+            return
+        for group in self.param_groups:
+            assert group["nesterov"] and group["adjust_lr_fn"] == "original"
+            for p in group["params"]:
+                buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p.grad))
+                buffer.lerp_(p.grad, 1 - group["momentum"])
+                update = p.grad.lerp(buffer, group["momentum"]).full_tensor()
+                update = orthogonalise(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
+                share = distribute_tensor(update, p.device_mesh, p.placements, src_data_rank=None)  # everyone has the whole: nothing is sent
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(share, alpha=-group["lr"] * math.sqrt(max(1, p.shape[0] / p.shape[1])))
 
 
 def make_optimizers(network: nn.Module, learning_rate: float, muon_learning_rate: float, weight_decay: float) -> list[torch.optim.Optimizer]:
-    """The optimisers of a network: Muon takes the matrices of modules named "blocks" if its rate is not zero."""
+    """The optimisers of a network: Muon takes the matrices of modules named "blocks" if its rate is not zero. Their state is there, zero."""
     matrices: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
@@ -22,14 +52,44 @@ def make_optimizers(network: nn.Module, learning_rate: float, muon_learning_rate
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.95), fused=True)]
     if matrices:
-        optimizers.append(torch.optim.Muon(matrices, lr=muon_learning_rate, weight_decay=weight_decay, momentum=0.95, adjust_lr_fn="original"))
+        optimizers.append(Muon(matrices, lr=muon_learning_rate, weight_decay=weight_decay, momentum=0.95, adjust_lr_fn="original"))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
+        _prime(optimizer)
     return optimizers
 
 
-def rate_factor(step: int, num_steps: int, warmup_steps: int, decay_share: float) -> float:
-    """The share of the peak rate at `step` (from 0): linear warm-up, constant, linear to zero over the last `decay_share`."""
-    decay_steps = max(1, round(num_steps * decay_share))
-    return min(1.0, (step + 1) / max(1, warmup_steps), (num_steps - step) / decay_steps)
+def _prime(optimizer: torch.optim.Optimizer) -> None:
+    """Make the state that the first step would make, as zeros: so it has one layout from the beginning, for checkpoints."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    for p in parameters:
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    for p in parameters:
+        p.grad = None
+        for value in optimizer.state[p].values():
+            value.zero_()
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"]
+
+
+def gradient_norm(parameters: list[nn.Parameter]) -> float:
+    """The norm of all gradients together, over all shards."""
+    gradients = [p.grad for p in parameters]
+    assert all(g is not None for g in gradients), "a parameter that no gradient reaches"
+    norm = nn.utils.get_total_norm([g for g in gradients if g is not None])
+    return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+
+
+def scale_gradients(parameters: list[nn.Parameter], factor: float) -> None:
+    """Multiply all gradients."""
+    gradients: list[Tensor] = [local(p.grad) for p in parameters if p.grad is not None]
+    torch._foreach_mul_(gradients, factor)
+
+
+def rate_factor(step: int, num_steps: int, warmup_steps: int, decay_from: int) -> float:
+    """The share of the peak rate at `step` (from 0): linear warm-up, constant, linear from step `decay_from` to zero at the end (WSD)."""
+    return min(1.0, (step + 1) / max(1, warmup_steps), (num_steps - step) / max(1, num_steps - decay_from))

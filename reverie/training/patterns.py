@@ -19,24 +19,30 @@ TEXT_DROPOUT = 0.1
 CONTEXT_NOISE = 0.05
 
 
-def draw(rng: Generator, frames: int, shift: float) -> np.ndarray:
-    """Levels [frames] in [0, 1], float32; at least one of them is above 0. `shift` moves them towards noise (schedules.py)."""
+PATTERNS = ("shared", "independent", "known", "ramp", "capped")
+
+
+def draw(rng: Generator, frames: int, shift: float) -> tuple[str, np.ndarray]:
+    """A pattern's name and its levels [frames] in [0, 1], float32; at least one of them is above 0.
+
+    `shift` moves levels towards noise (schedules.py).
+    """
     u = rng.random(frames if frames > 1 else 1)
     levels = shift * u / (1 + (shift - 1) * u)
     kind = rng.random()
     shared = np.full(frames, levels[0])
     if frames == 1 or kind < 0.40:
-        sigma = shared
+        name, sigma = "shared", shared
     elif kind < 0.65:
-        sigma = levels
+        name, sigma = "independent", levels
     elif kind < 0.90:
-        sigma = np.where(_known(rng, frames), 0.0 if rng.random() < 0.5 else CONTEXT_NOISE * rng.random(), shared)
+        name, sigma = "known", np.where(_known(rng, frames), 0.0 if rng.random() < 0.5 else CONTEXT_NOISE * rng.random(), shared)
     elif kind < 0.95:
-        sigma = np.sort(levels)
+        name, sigma = "ramp", np.sort(levels)
     else:
-        sigma = np.where(rng.random(frames) < 0.5, np.minimum(shared, rng.random()), shared)
+        name, sigma = "capped", np.where(rng.random(frames) < 0.5, np.minimum(shared, rng.random()), shared)
     sigma = sigma.astype(np.float32)
-    return sigma if sigma.max() > 0 else np.ones(frames, np.float32)
+    return name, sigma if sigma.max() > 0 else np.ones(frames, np.float32)
 
 
 def _known(rng: Generator, frames: int) -> np.ndarray:

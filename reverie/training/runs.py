@@ -3,76 +3,136 @@
 import functools
 import json
 import logging
+import shutil
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig
 from reverie.config import to_dict
-from reverie.data.latents import LatentClips, cache_latents
-from reverie.data.sampling import crops_at
+from reverie.data.latents import LatentClips, cache_latents, plan_cache
+from reverie.data.sampling import CUTS, check_batch, crops_at, numbers_of
 from reverie.data.shards import Footage
 from reverie.layers.precision import fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
 from reverie.sampling.reverie import Reverie, check_pair, load_autoencoder
 from reverie.text.encoder import sentence_encoder
 from reverie.text.vocabulary import vocabulary_of
-from reverie.training.loop import TrainingConfig, train
-from reverie.training.objectives import autoencoder_objective, transformer_objective
+from reverie.training.distributed import World
+from reverie.training.loop import BatchAt, Objective, Stretch, TrainingConfig, train
+from reverie.training.objectives import Cuts, autoencoder_objective, transformer_objective
+from reverie.training.record import peak_memory_gb
 from reverie.transformer.dit import Transformer, TransformerConfig
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int, dict[str, float]], None]  # (what, done, of, figures)
-PCA_CUTS = 384
+PCA_CLIPS = 192
+STATE_COPIES = 4  # a checkpoint holds the weights, their average and two moments
+CHECKPOINTS = 4  # room for the two that are kept, one being written and a milestone
 
 
-def train_autoencoder(config: AutoencoderConfig, training: TrainingConfig, footage: Footage, folder: Path, progress: Progress, draw: Callable[[Autoencoder, Path], None]) -> Path:
-    """Train on footage, resuming what is in `folder`; returns FOLDER/autoencoder.safetensors. `draw` makes a sheet of reconstructions."""
+@dataclass(frozen=True)
+class Run:
+    """What is trained, from what, where. `write` turns the averaged weights into the weights file; `facts` are for people."""
+
+    network: nn.Module
+    objective: Objective
+    batch_at: BatchAt
+    config: TrainingConfig
+    folder: Path
+    about: dict[str, Any]
+    sample: Callable[[dict[str, Tensor], Path], None]
+    write: Callable[[dict[str, Tensor]], Path]
+    facts: dict[str, Any]
+
+    def train(self, world: World, stretch: Stretch, progress: Progress) -> Path | None:
+        """Train to the end, going on from what is in the folder; returns the weights file, or None if it was stopped before."""
+        averaged = train(
+            network=self.network, objective=self.objective, batch_at=self.batch_at, config=self.config, folder=self.folder, about=self.about, world=world, stretch=stretch,
+            sample=self.sample, progress=lambda step, figures: progress("training", step, self.config.num_steps, figures),
+        )  # fmt: skip
+        if averaged is None or not world.first:
+            return None
+        return self.write(averaged)
+
+    def rehearse(self, world: World, stretch: Stretch) -> dict[str, Any]:
+        """What the run would take: one part of the first batch goes forward and backward (twice, the second time is measured)."""
+        parts = world.size * stretch.accumulate
+        for _ in range(2):
+            part = self.batch_at(0, 0, parts)
+            start = time.perf_counter()
+            loss, _, figures = self.objective(self.network, part, self.config.seed)
+            loss.backward()
+            seconds = (time.perf_counter() - start) * stretch.accumulate
+        return {
+            **self.facts, "parameters": sum(p.numel() for p in self.network.parameters()), "num_steps": self.config.num_steps, "batch_size": self.config.batch_size,
+            "processes": world.size, "tokens_per_step": figures["tokens"][0] * parts, "seconds_per_step": round(seconds, 3), "hours": round(seconds * self.config.num_steps / 3600, 2),
+            "memory_gb": round(peak_memory_gb(), 2), "checkpoint_gb": round(_state_bytes(self.network) / 1e9, 3), "free_gb": round(_free(self.folder) / 1e9, 1),
+        }  # fmt: skip
+
+
+def autoencoder_run(
+    config: AutoencoderConfig, training: TrainingConfig, footage: Footage, folder: Path, draw: Callable[[Autoencoder, Path], None], world: World, parts: int
+) -> Run:
+    """An autoencoder from footage, in batches of `parts` parts. `draw` makes a sheet of reconstructions."""
+    check_batch(training.batch_size, len(footage), parts, CUTS)
     torch.manual_seed(training.seed)
     network = Autoencoder(config)
-    cuts = torch.cat([crops_at(footage, step, 32, training.seed + 99) for step in range(max(1, min(PCA_CUTS, 2 * len(footage)) // 32))])
-    logger.info("the linear codec keeps %.2f%% of the variance", 100 * network.fit_linear(cuts.flatten(0, 1)))
-    network.compute_dtype = precision = _precision(folder)
+    cuts = crops_at(footage, range(min(PCA_CLIPS, len(footage))), training.seed + 99)
+    kept = network.fit_linear(cuts.flatten(0, 1))
+    network.compute_dtype = precision = _precision(folder, training, world)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.decode_raw(network.encode_raw(cuts[:1]))
 
-    def sample(_: nn.Module, averaged: dict[str, Tensor], path: Path) -> None:
+    def batch_at(batch: int, part: int, parts: int) -> Cuts:
+        numbers = numbers_of(batch, training.batch_size // CUTS, part, parts)
+        return Cuts(crops_at(footage, numbers, training.seed), numbers)
+
+    def sample(averaged: dict[str, Tensor], path: Path) -> None:
         shown = Autoencoder(config)
         shown.load_state_dict(averaged)
         shown.compute_dtype = precision
         draw(shown, path)
 
-    averaged = train(
-        network=network, objective=autoencoder_objective, batch_at=lambda step: crops_at(footage, step, training.batch_size, training.seed), config=training,
-        folder=folder, about={"autoencoder": to_dict(config), "data": footage.digest(), "precision": str(precision)}, sample=sample, progress=lambda step, figures: progress("training", step, training.num_steps, figures),
+    def write(averaged: dict[str, Tensor]) -> Path:
+        done = Autoencoder(config)
+        done.compute_dtype = precision
+        done.load_state_dict(averaged)
+        with torch.no_grad():
+            done.fit_normalisation(done.encode_raw(cuts))
+        save_weights(folder / "autoencoder.safetensors", done.state_dict(), {"network": "autoencoder", "config": to_dict(config)})
+        return folder / "autoencoder.safetensors"
+
+    return Run(
+        network, functools.partial(autoencoder_objective, 3 * counter.get_total_flops()), batch_at, training, folder,
+        {"autoencoder": to_dict(config), "data": footage.digest(), "precision": str(precision)}, sample, write,
+        {"network": "autoencoder", "clips": len(footage), "variance_of_linear_codec": round(kept, 4), "precision": str(precision)},
     )  # fmt: skip
-    network.load_state_dict(averaged)
-    with torch.no_grad():
-        network.fit_normalisation(network.encode_raw(cuts))
-    path = folder / "autoencoder.safetensors"
-    save_weights(path, network.state_dict(), {"network": "autoencoder", "config": to_dict(config)})
-    return path
 
 
-def train_transformer(
+def transformer_run(
     config: TransformerConfig, training: TrainingConfig, footage: Footage, autoencoder_path: Path, folder: Path, progress: Progress, draw: Callable[[Reverie, Path], None],
-    start: Path | None = None,
-) -> Path:  # fmt: skip
-    """Encode the footage (once), train on its latents, resuming what is in `folder`; returns FOLDER/transformer.safetensors.
+    world: World, parts: int, start: Path | None = None, dry: bool = False,
+) -> Run:  # fmt: skip
+    """A transformer from the latents of footage, in batches of `parts` parts; `draw` makes a sheet of samples.
 
+    The footage is encoded first, once, if the disk has room for its latents, else whenever a clip is needed (dry: always).
     `start` is a weights file with the same config and autoencoder to begin from, instead of random weights.
     """
+    check_batch(training.batch_size, len(footage), parts)
     torch.manual_seed(training.seed)
     encoder = sentence_encoder()
     autoencoder, about_autoencoder = load_autoencoder(autoencoder_path)
     check_pair(autoencoder, config)
-    precision = _precision(folder)
+    precision = _precision(folder, training, world)
     autoencoder.compute_dtype = precision
-    for done, total in cache_latents(footage, autoencoder, about_autoencoder["digest"]):
-        progress("encoding", done, total, {})
-    latents = LatentClips(footage, about_autoencoder["digest"])
     network = Transformer(config)
     network.compute_dtype = precision
     vocabulary = vocabulary_of(text for entry in footage.entries for text in (*entry.captions, *entry.still_captions))
@@ -85,24 +145,49 @@ def train_transformer(
         network.load_state_dict(weights)
         about["start"] = before["digest"]
 
-    def sample(_: nn.Module, averaged: dict[str, Tensor], path: Path) -> None:
+    plan = plan_cache(footage, autoencoder, about_autoencoder["digest"], world.size)
+    fits = bool(world.from_first(plan.fits(CHECKPOINTS * _state_bytes(network))))
+    facts = {"clips": len(footage), "clips_to_encode": plan.clips, "latents_gb": round(plan.size / 1e9, 3), "encoding_minutes": round(plan.seconds / 60, 1)}
+    if plan.clips and not dry:
+        size = f"{plan.size / 1e9:.2f} GB of latents in {footage.folder}, {plan.free / 1e9:.1f} GB are free there"
+        how = f"about {plan.seconds / 60:.1f} minutes" if fits else "too little: every clip is encoded whenever it is needed, which costs time in each step"
+        logger.info("%d clips are to be encoded: %s; %s", plan.clips, size, how)
+    if fits and not dry:
+        for done, total in cache_latents(footage, autoencoder, about_autoencoder["digest"], world.rank, world.size):
+            progress("encoding", done, total, {})
+    latents = LatentClips(footage, about_autoencoder["digest"], autoencoder if dry or not fits else None)
+
+    def sample(averaged: dict[str, Tensor], path: Path) -> None:
         shown = Transformer(config)
         shown.load_state_dict(averaged)
         draw(Reverie(load_autoencoder(autoencoder_path)[0], shown, encoder, "in training", tuple(vocabulary), precision), path)
 
-    averaged = train(
-        network=network, objective=functools.partial(transformer_objective, encoder), batch_at=lambda step: latents.batch(step, training.batch_size, training.seed), config=training, folder=folder, about={**about, "data": footage.digest(), "precision": str(precision)},
-        sample=sample, progress=lambda step, figures: progress("training", step, training.num_steps, figures),
+    def write(averaged: dict[str, Tensor]) -> Path:
+        save_weights(folder / "transformer.safetensors", averaged, {**about, "vocabulary": vocabulary, "steps": training.num_steps})
+        return folder / "transformer.safetensors"
+
+    return Run(
+        network, functools.partial(transformer_objective, encoder), lambda batch, part, parts: latents.batch(numbers_of(batch, training.batch_size, part, parts), training.seed),
+        training, folder, {**about, "data": footage.digest(), "precision": str(precision)}, sample, write, {"network": "transformer", **facts, "precision": str(precision)},
     )  # fmt: skip
-    path = folder / "transformer.safetensors"
-    save_weights(path, averaged, {**about, "vocabulary": vocabulary, "steps": training.num_steps})
-    return path
 
 
-def _precision(folder: Path) -> torch.dtype:
-    """The dtype of the run in `folder`, or for a new run the faster one here: it is measured, so it must not be chosen twice."""
+def _precision(folder: Path, training: TrainingConfig, world: World) -> torch.dtype:
+    """The dtype of the run in `folder`, or for a new run what is asked for, or the faster one here: measured, so not to be chosen twice."""
     note = folder / "run.json"
-    return getattr(torch, json.loads(note.read_text())["precision"].removeprefix("torch.")) if note.exists() else fast_dtype()
+    if training.precision != "auto":
+        return getattr(torch, training.precision)
+    if note.exists():
+        return getattr(torch, json.loads(note.read_text())["precision"].removeprefix("torch."))
+    return torch.bfloat16 if world.from_first(fast_dtype() == torch.bfloat16) else torch.float32
+
+
+def _state_bytes(network: nn.Module) -> int:
+    return STATE_COPIES * sum(value.nbytes for value in network.state_dict().values())
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())).free
 
 
 def bundle(autoencoder: Path, transformer: Path, folder: Path) -> str:
