@@ -214,6 +214,7 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     refine = verb("refine", editing.refine, "bring a draft to its full size", "clip")
     refine.add_argument("--size", required=True, help="width x height in pixels")
     refine.add_argument("--strength", default="0.5", help="0 to 1, subtle, mild or strong")
+    command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling]).add_argument("file", type=Path, help="a TOML file; it says the seed too")
     recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")
     recut.add_argument("clip", type=Path)
     recut.add_argument("--keep", nargs="+", required=True, metavar="FROM-TO", help="seconds, for example 1-2 0-0.5")

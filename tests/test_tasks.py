@@ -9,7 +9,7 @@ import torch
 
 import reverie
 from reverie.cli import main
-from reverie.sampling import tasks
+from reverie.sampling import storyboard, tasks
 from reverie.sampling.canvas import Given
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig, sample, tiles_of, views
@@ -272,3 +272,48 @@ def test_a_preview_is_the_mean_colour_of_what_the_linear_codec_shows(autoencoder
     raw = blocks.permute(0, 2, 3, 4, 1) * autoencoder.latent_std + autoencoder.latent_mean
     linear = torch.nn.functional.linear(raw / autoencoder.scale, autoencoder.basis.T) + autoencoder.mean
     assert torch.allclose(autoencoder.preview(blocks), linear.unflatten(-1, (-1, 3)).mean(-2).permute(0, 4, 1, 2, 3).clamp(-1, 1), atol=1e-5)
+
+
+BOARD = """size = "48x32"
+seed = 4
+[subjects]
+hero = "a red ball"
+
+[[shot]]
+seconds = 1
+prompt = "{hero} in the snow"
+[[shot]]
+seconds = 0.5
+prompt = "{hero} rolls"
+continues = true
+[[shot]]
+seconds = 0.75
+prompt = "{hero} at night"
+camera = "the camera is still"
+image = "i.png"
+"""
+
+
+def test_a_storyboard_is_cut_where_it_says(dreamer: Reverie, tmp_path: Path):
+    image = clip(1)
+    image.save(tmp_path / "i.png")
+    (tmp_path / "film.toml").write_text(BOARD)
+    film = dreamer.storyboard(tmp_path / "film.toml", num_steps=1)
+    assert film.num_frames == 8 + 4 + 6
+    assert film.metadata["cuts"] == [0, 1, 1.5]
+    assert film.metadata["prompt"] == ["a red ball in the snow", "a red ball rolls", "a red ball at night, the camera is still"]
+    assert np.array_equal(film.frames[12], image.frames[0])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seconds = 1\n", "secods = 1\n", "line 7: no 'secods' here; did you mean 'seconds'"), ("seconds = 0.5", "seconds = 0.3", "line 10: .* not a whole number"), ("seed = 4", "sed = 4", "line 2: no 'sed'"),
+        ("seed = 4", 'seed = "4"', "line 2: seed is '4', int is needed"), ("{hero} rolls", "{her} rolls", "line 11: no subject 'her'; did you mean 'hero'"), ("continues = true", 'continues = true\nclip = "a.mp4"', "line 13|line 12"),
+        ("size = ", "size = = ", "line 1"), ("[[shot]]\nseconds = 0.75", "[[shot]]", "line 13: this shot has no seconds"), ('image = "i.png"', "image = 3", "line 17: image is 3"),
+    ],
+)  # fmt: skip
+def test_a_wrong_storyboard_is_refused_with_the_line(old: str, new: str, message: str):
+    assert old in BOARD
+    with pytest.raises(ValueError, match=message):
+        storyboard.parse(BOARD.replace(old, new, 1))

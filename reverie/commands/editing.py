@@ -1,4 +1,4 @@
-"""Commands that make clips out of clips: extend, loop, connect, blend, fill, edit, inpaint, outpaint, refine, recut."""
+"""Commands that make clips out of clips: extend, loop, connect, blend, fill, edit, inpaint, outpaint, refine, storyboard, recut."""
 
 import argparse
 from collections.abc import Callable
@@ -64,6 +64,11 @@ def refine(options: argparse.Namespace) -> dict[str, Any]:
     return _dream(options, lambda dreamer, how: dreamer.refine(clip, options.prompt, size=options.size, strength=_strength(options.strength), **how))
 
 
+def storyboard(options: argparse.Namespace) -> dict[str, Any]:
+    """A TOML file to a film in several shots."""
+    return _dream(options, lambda dreamer, how: dreamer.storyboard(options.file, **{name: value for name, value in how.items() if name != "seed"}))
+
+
 def recut(options: argparse.Namespace) -> dict[str, Any]:
     """Spans of a clip to a clip, without dreaming."""
     from reverie.sampling.recut import recut
@@ -87,7 +92,7 @@ def _dream(options: argparse.Namespace, make: Callable[[Any, dict[str, Any]], An
 
     check_target(options.output, 2, 16, 16)
     dreamer = load(options.model)
-    if options.prompt:
+    if getattr(options, "prompt", None):
         say_unknown(dreamer, options.prompt)
     with progress("dreaming") as advance:
         settings = {name: getattr(options, name) for name in ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")}

@@ -222,7 +222,7 @@ def inpaint(dreamer: Reverie, cases: Sequence[Case], made: list[Video]) -> Figur
 
 def _free_box(frames: np.ndarray, side: int) -> tuple[slice, slice] | None:
     """A box at the height of the ground that the thing does not enter."""
-    busy = thing(frames).any(0)
+    busy: np.ndarray = np.any(thing(frames), axis=0)
     height, width = busy.shape
     for left in range(0, width - side + 1, 8):
         box = (slice(height - side - 16, height - 16), slice(left, left + side))

@@ -207,6 +207,16 @@ class Reverie:
         words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
         return self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength)
 
+    def storyboard(self, path: str | Path, **settings: Unpack[Settings]) -> Video:
+        """A film in several shots, from a TOML file (sampling/storyboard.py says how it is written)."""
+        from reverie.sampling import storyboard
+
+        path = Path(path)
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file")
+        progress = settings.pop("progress", None)
+        return storyboard.film(self, storyboard.parse(path.read_text("utf-8"), str(path)), path.parent, dict(settings), progress)
+
     def _dream(self, task: str, make: Callable[..., Canvas], settings: Settings, *given: Any, **how: Any) -> Video:
         """One canvas, made and filled."""
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
