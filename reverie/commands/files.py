@@ -25,13 +25,9 @@ def sheet(options: argparse.Namespace) -> dict[str, Any]:
 
 def info(options: argparse.Namespace) -> dict[str, Any]:
     """What a file, or the bundled model, remembers."""
-    from reverie.video import read
+    from reverie.video import probe
 
-    if options.file is None:
-        facts = load(None).describe()
-    else:
-        video = read(options.file)
-        facts = {"size": video.size, "num_frames": video.num_frames, "fps": video.fps, "seconds": video.seconds, **({"made": video.metadata} if video.metadata else {})}
+    facts = load(None).describe() if options.file is None else probe(options.file)
     say(options, json.dumps(facts, indent=1, ensure_ascii=False))
     return facts
 

@@ -150,8 +150,8 @@ def _picture(picture: Picture, name: str, request: dict[str, Any], send: Send) -
         if sink.full and not probing:
             break
     remembered = _remembered_fps(picture.memory)
-    alone = remembered or (None if end else 8.0)
-    fps, pick, note = retime(times, end or None, 0.01, [alone if len(times) == 1 else remembered])
+    stated = remembered or (8.0 if len(times) == 1 and not end else None)
+    fps, pick, note = retime(times, end, 0.01, [stated], end_counts=True)
     label = f"animated {name}" if picture.num_frames > 1 and name != "PNG" else "APNG" if picture.num_frames > 1 else name
     return _facts(sink, fps, pick, [*picture.notes, note], picture.memory, container=label, num_frames=len(pick or times), mode=picture.image.mode)
 
@@ -304,7 +304,7 @@ class Film:
     def _from_structure(self, counted: bool, remembered: float | None) -> tuple[float, int, bool, str]:
         """(fps, num_frames, whether that is an estimate, a note) without decoding: from the packets if they were counted, else as the container says."""
         if counted and self.packet_times:
-            fps, pick, _ = retime(self.packet_times, None, float(self.stream.time_base), [remembered, self.stream.average_rate, self.stream.guessed_rate])
+            fps, pick, _ = retime(self.packet_times, max(self.packet_times), float(self.stream.time_base), [remembered, self.stream.average_rate, self.stream.guessed_rate])
             if pick is None or len(pick) == len(self.packet_times):
                 return fps, len(self.packet_times), False, ""
         rate = float(self.stream.average_rate or self.guess)

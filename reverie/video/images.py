@@ -1,11 +1,12 @@
 """Pictures and animations (PNG, APNG, JPEG, GIF, WebP) through Pillow. Runs in the decoding child."""
 
 import io
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from reverie.video.colour import over_white
 from reverie.video.memory import KEY
@@ -28,17 +29,17 @@ class Picture:
     """An opened picture. frames() yields (uint8 [H W 3], seconds); notes grows while they are read."""
 
     def __init__(self, file: Any, max_pixels: int) -> None:
-        """Raises ValueError, OSError or SyntaxError for what is no such picture, or too large."""
+        """Raises ValueError for what is no such picture, is damaged, or too large."""
         try:
             self.image = Image.open(file, formats=FORMATS)
-        except UnidentifiedImageError as error:
+            self.count = 1 if self.image.format in ("JPEG", "MPO") else getattr(self.image, "n_frames", 1)
+        except (OSError, SyntaxError, EOFError, IndexError, TypeError, struct.error) as error:  # what Pillow raises for damaged data
             raise ValueError("its header is damaged") from error
         width, height = self.image.size
         if width * height > max_pixels:
             raise ValueError(f"{width}x{height} pixels: at most {max_pixels:,} are allowed")
         self.notes: list[str] = []
         self.profile = self.image.info.get("icc_profile")
-        self.count = 1 if self.image.format in ("JPEG", "MPO") else getattr(self.image, "n_frames", 1)
         self.first = 1 if self.image.info.get("default_image") and self.count > 1 else 0  # a still for readers without animation
         self.alpha = False
 
@@ -66,7 +67,7 @@ class Picture:
                 self.image.seek(number)
                 self.image.load()
                 pixels = self._pixels()
-            except (OSError, SyntaxError, EOFError, ValueError, IndexError, TypeError) as error:  # what Pillow raises for damaged data
+            except (OSError, SyntaxError, EOFError, ValueError, IndexError, TypeError, struct.error) as error:
                 if number == self.first:
                     raise ValueError(f"it cannot be decoded ({error})") from error
                 self.notes.append(f"it is damaged: {number - self.first} of {self.num_frames} frames could be decoded")

@@ -190,5 +190,5 @@ def _understand(answer: _Answer, kind: str, payload: bytes, name: str) -> bool:
         error = json.loads(payload)
         if error["kind"] == "bug":
             raise RuntimeError(f"{name}: {error['text']} while decoding it")
-        raise ValueError(f"{name}: " + (f"decoding it needs more than {LIMITS['memory'] >> 30} GiB of memory" if error["kind"] == "memory" else error["text"]))
+        raise ValueError(f"{name}: " + (f"decoding it needs more than {LIMITS['memory'] / 2**30:.1f} GiB of memory" if error["kind"] == "memory" else error["text"]))
     return False

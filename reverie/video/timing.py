@@ -5,39 +5,40 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 NEAT = [Fraction(n * 1000, 1001) for n in (24, 30, 60, 120)]
-Seconds = float
+MOST = 1_000_000  # frames that showing by time stamps may ask for; the reader's limits are far lower
 
 
-def retime(times: Sequence[Seconds], end: Seconds | None, tick: Seconds, stated: Sequence[Fraction | float | None]) -> tuple[float, list[int] | None, str]:
+def retime(times: Sequence[float], end: float, tick: float, stated: Sequence[Fraction | float | None], end_counts: bool = False) -> tuple[float, list[int] | None, str]:
     """(fps, which frames to show in order or None for all as they are, a note or "").
 
-    times: of each frame in seconds, in the order of decoding; end: when the last one goes, if known; tick: the resolution of the
-    clock; stated: rates that the file or its reader names, best first. A rate is right if every frame lies within half a
-    frame of its place and the last within the clock's resolution. Where none is, the frames are shown, by their time stamps, at the rate of
-    the median step. Raises ValueError for rates outside 0.1 to 1000.
+    times: of each frame in seconds, in the order of decoding; end: when the last one goes, which has to fit as well if `end_counts`; tick:
+    the resolution of the clock; stated: rates that the file names, best first. A rate is right if every frame lies within
+    a quarter of a frame of its place and the last within the clock's resolution. Where none is, the frames are shown, by their time stamps, at the
+    rate of the median step. Raises ValueError for rates outside 0.1 to 1000.
     """
     order = sorted(range(len(times)), key=lambda i: times[i])
     moved = order != list(range(len(times)))
-    end = None if end is None else end - times[order[0]]
-    times = [times[i] - times[order[0]] for i in order]
+    origin = times[order[0]]
+    times, end = [times[i] - origin for i in order], end - origin
     rates = [Fraction(rate).limit_denominator(1001) for rate in stated if rate and 0.1 <= rate <= 1000]
     if len(times) == 1:
-        alone = 1 / end if end and 0.1 <= 1 / end <= 1000 else 8.0
+        alone = 1 / end if end > 0 and 0.1 <= 1 / end <= 1000 else 8.0
         return float(rates[0]) if rates else round(alone, 6), None, ""
-    if times[-1] > 0:
-        measured = (len(times) - 1) / times[-1]
+    marks = [*times, end] if end_counts else times
+    if marks[-1] > 0:
+        measured = (len(marks) - 1) / marks[-1]
         neat = sorted((rate for rate in [*NEAT, Fraction(round(measured)), Fraction(round(2 * measured), 2)] if rate), key=lambda rate: abs(rate - measured))
         for rate in [*rates, *neat, Fraction(measured).limit_denominator(1001)]:
-            if _fits(times, rate, tick):
+            if rate and _fits(marks, rate, tick):
                 return _allowed(float(rate)), order if moved else None, "frames were out of order: sorted by their time stamps" if moved else ""
-    steps = sorted(b - a for a, b in itertools.pairwise(times) if b - a > tick / 2)
+    steps = sorted(b - a for a, b in itertools.pairwise(marks) if b - a > tick / 2)
     if not steps:
         raise ValueError("all its frames have the same time stamp")
     step = steps[len(steps) // 2]
     fps = _allowed(next((float(rate) for rate in [*rates, *NEAT, Fraction(round(1 / step))] if rate and abs(1 / rate - step) <= tick), 1 / step))
-    seconds = max(end if end is not None else 0.0, times[-1] + steps[0])
+    seconds = end if end_counts else max(end, times[-1] + steps[0])
     pick, at = [], 0
-    for n in range(max(1, round(min(seconds * fps, 1e7)))):
+    for n in range(max(1, round(min(seconds * fps, MOST)))):
         while at + 1 < len(times) and times[at + 1] <= (n + 0.5) / fps:
             at += 1
         pick.append(order[at])
@@ -45,10 +46,10 @@ def retime(times: Sequence[Seconds], end: Seconds | None, tick: Seconds, stated:
     return fps, pick, note
 
 
-def _fits(times: Sequence[Seconds], rate: Fraction, tick: Seconds) -> bool:
+def _fits(marks: Sequence[float], rate: Fraction, tick: float) -> bool:
     step = float(1 / rate)
-    late = [abs(time - n * step) for n, time in enumerate(times)]
-    return max(late) < step / 2 and late[-1] <= max(1.01 * tick, 1e-4)
+    late = [abs(mark - n * step) for n, mark in enumerate(marks)]
+    return max(late) <= max(step / 4, 1.01 * tick) and late[-1] <= max(1.01 * tick, 1e-4)
 
 
 def _allowed(fps: float) -> float:
