@@ -126,6 +126,7 @@ class Reverie:
         metadata = {
             "prompt": canvas.prompt, "negative_prompt": canvas.negative_prompt, "seed": canvas.seed, "size": f"{canvas.width}x{canvas.height}",
             "num_frames": canvas.num_frames, "fps": canvas.fps, **asdict(config), "model": self.digest, "version": __version__, "precision": str(self.transformer.compute_dtype).removeprefix("torch."),
+            "lead": canvas.lead, "torch": str(torch.__version__), "threads": torch.get_num_threads(),
         }  # fmt: skip
         return Video(frames, canvas.fps, metadata, shown.numpy())
 
