@@ -1,7 +1,8 @@
 """The command line: the only argument parser. `reverie --help`.
 
-Exit code 0: done, 1: failed, 2: your input, 130: interrupted. Results go to standard output, progress to standard error; with
---json the last line of standard output is one JSON object. Errors are one line (--debug shows where they come from).
+Exit code 0: done, 1: failed, 2: your input, 130: interrupted. Results go to standard output, notes and progress to standard error; with
+--json the last line of standard output is one JSON object (docs/json.md), also after an error. Errors are one line (--debug shows where
+they come from).
 """
 
 import argparse
@@ -10,11 +11,12 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverie.commands import editing, files, footage, making, measuring, training
+from reverie.commands import again, editing, files, footage, machine, making, measuring, training
 
 PROGRAM = "reverie"
 
@@ -29,41 +31,70 @@ class Parser(argparse.ArgumentParser):
                 near = difflib.get_close_matches(word.split("=")[0], known, 1)
                 message += f"; did you mean {near[0]}?" if near else f"; `{self.prog} --help` lists the options"
                 break
-        self.exit(2, f"{self.prog}: {message}\n")
+        raise UsageError(f"{self.prog}: {message}")
+
+
+class UsageError(ValueError):
+    """A command line that is no command; the text begins with the command's name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be no UTF-8, terminals may be ASCII
     parser = build_parser()
     if not arguments:
         parser.print_help()
         return 2
+    options, result, code, error, start = argparse.Namespace(json="--json" in arguments, debug="--debug" in arguments), {}, 0, None, time.monotonic()
+    try:
+        options = _parse(parser, arguments)
+        logging.basicConfig(level=logging.WARNING if options.quiet else logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+        result = options.run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code, error = 130, "interrupted"
+    except BrokenPipeError:  # whoever read the results has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as problem:
+        if options.debug:
+            raise
+        code = 2 if isinstance(problem, ValueError | FileExistsError | NotADirectoryError) else 1
+        from reverie.video.naming import shown  # here, since it takes a while and only errors need it
+
+        error = shown(_one_line(problem))
+    if error is not None:
+        print(error if error.startswith(PROGRAM) else f"{PROGRAM}: {error}", file=sys.stderr)
+    if options.json:
+        verb = getattr(options, "parser", parser).prog.removeprefix(PROGRAM).strip()
+        print(
+            json.dumps(
+                {"verb": verb, "ok": code == 0, "exit_code": code, "error": error, "files": [], "elapsed_seconds": round(time.monotonic() - start, 3), **result}, ensure_ascii=False
+            )
+        )
+    return code
+
+
+def _parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        result = options.run(options)
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if options.debug:
-            raise
-        foreseen = isinstance(error, ValueError | RuntimeError | OSError)
-        text = " ".join(str(error).split()) if foreseen else f"{type(error).__name__}: {error} (--debug shows where)"
-        print(f"{PROGRAM}: {text}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError | FileExistsError | NotADirectoryError) else 1
-    if options.json:
-        print(json.dumps(result, ensure_ascii=False))
-    return 0
+    return options
+
+
+def _one_line(problem: Exception) -> str:
+    foreseen = isinstance(problem, ValueError | RuntimeError | OSError)
+    return " ".join(str(problem).split()) if foreseen else f"{type(problem).__name__}: {' '.join(str(problem).split())} (--debug shows where)"
 
 
 def build_parser() -> Parser:
     """Every command with its options."""
     everywhere = Parser(add_help=False)
-    everywhere.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    everywhere.add_argument("--json", action="store_true", help="print one JSON object as the last line, and nothing else on standard output")
+    everywhere.add_argument("--quiet", action="store_true", help="print nothing but errors (and what --json asks for)")
     everywhere.add_argument("--debug", action="store_true", help="show where an error comes from")
     parser = Parser(prog=PROGRAM, description="An open, small Sora: words to video on a laptop, offline.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -74,7 +105,12 @@ def build_parser() -> Parser:
         return new
 
     sampling = Parser(add_help=False)
-    sampling.add_argument("-o", "--output", type=Path, required=True, help="file to write: .mp4, .mkv (exact) or .png (one frame)")
+    sampling.set_defaults(repeatable=True)  # `reverie rerun` may run it
+    sampling.add_argument(
+        "-o", "--output", type=Path, default=None,
+        help="file to write: .mp4, .webm, .gif, .webp, .mkv (exact), .png or .jpg (one frame), or a name without ending for a folder of PNGs; by default a new name made of the prompt, the seed and the size",
+    )  # fmt: skip
+    sampling.add_argument("--no-metadata", action="store_true", help="the file shall not remember how it was made")
     sampling.add_argument("--seed", type=int, default=0, help="decides everything that the prompt leaves open")
     sampling.add_argument("--num-steps", type=int, default=25, help="steps from noise to film")
     sampling.add_argument("--solver", choices=("euler", "heun"), default="euler", help="heun takes two evaluations per step")
@@ -106,7 +142,18 @@ def build_parser() -> Parser:
 
     info = command(commands, "info", files.info, "show what a video file, or the bundled model, remembers")
     info.add_argument("file", type=Path, nargs="?", help="a video or an image; none for the bundled model")
+    rerun = command(commands, "rerun", again.rerun, "make what a file remembers once more, the same frames on the same machine")
+    rerun.set_defaults(parse=lambda words: _parse(parser, words))
+    rerun.add_argument("file", type=Path, help="a file that Reverie made")
+    rerun.add_argument("-o", "--output", type=Path, default=None, help="file to write; by default a new name made of the prompt, the seed and the size")
+    rerun.add_argument("--input", type=Path, nargs="+", default=[], help="files that it was made from, if they are not beside it")
+    rerun.add_argument("--model", type=Path, default=None, help="folder with other weights than the bundled ones")
     command(commands, "vocabulary", files.vocabulary, "list the words that the bundled model has met")
+
+    command(commands, "doctor", machine.doctor, "show versions, the device and its speed, free memory and disk, and what is missing")
+    completion = command(commands, "completion", machine.completion, "print a script that completes commands and options in a shell")
+    completion.set_defaults(root=parser)
+    completion.add_argument("shell", choices=machine.SHELLS, help='for bash: eval "$(reverie completion bash)"')
 
     worlds = command(commands, "worlds", footage.worlds, "simulated worlds that make footage with captions and ground truth")
     worlds_commands = worlds.add_subparsers(metavar="COMMAND")
@@ -216,6 +263,7 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     refine.add_argument("--strength", default="0.5", help="0 to 1, subtle, mild or strong")
     command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling]).add_argument("file", type=Path, help="a TOML file; it says the seed too")
     recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")
+    recut.set_defaults(no_metadata=False)
     recut.add_argument("clip", type=Path)
     recut.add_argument("--keep", nargs="+", required=True, metavar="FROM-TO", help="seconds, for example 1-2 0-0.5")
     recut.add_argument("-o", "--output", type=Path, required=True)

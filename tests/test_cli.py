@@ -46,7 +46,7 @@ def test_an_image_an_animation_and_a_sheet(model_folder: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["generate", "x", "-o", "OUT.mp4", "--seeed", "3"], "did you mean --seed?"), (["generate", "x"], "required: -o/--output"), (["generate", "", "-o", "OUT.mp4"], "prompt is empty"),
+        (["generate", "x", "-o", "OUT.mp4", "--seeed", "3"], "did you mean --seed?"), (["generate"], "required: prompt"), (["generate", "", "-o", "OUT.mp4"], "prompt is empty"),
         (["generate", "x", "-o", "OUT.mp4", "--size", "0x0"], "between 16 and 2048"), (["generate", "x", "-o", "OUT.mp4", "--size", "big"], "WIDTHxHEIGHT"),
         (["generate", "x", "-o", "OUT.mp4", "--size", "33x33"], "even sides"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "0"], "positive"),
         (["generate", "x", "-o", "OUT.mp4", "--seconds", "long"], "invalid float"), (["generate", "x", "-o", "OUT.avi"], "not one of"), (["generate", "x", "-o", "OUT/no/a.mp4"], "does not exist"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reverie.video import Video, encode_lossless, read
+from reverie.video import Video, decode_lossless, encode_lossless, read
 from tests.conftest import made_clip
 
 
@@ -14,7 +14,9 @@ def test_lossless_is_exact_and_remembers(tmp_path: Path):
     back = read(video.save(tmp_path / "a.mkv"))
     assert np.array_equal(back.frames, video.frames)
     assert (back.fps, back.metadata) == (12.5, video.metadata)
-    assert np.array_equal(read(encode_lossless(video)).frames, video.frames)
+    data = encode_lossless(video)
+    assert np.array_equal(decode_lossless(data).frames, video.frames)
+    assert np.array_equal(read(data).frames, video.frames)
 
 
 def test_mp4_is_near_and_remembers(tmp_path: Path):
@@ -39,7 +41,14 @@ def test_png_holds_one_frame(tmp_path: Path):
 
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path):
     video = made_clip(0, height=33)
-    for name, message in [("a.mp4", "even sides"), ("a.avi", "not one of"), ("a", r"\(none\)"), ("no/a.mkv", "does not exist")]:
+    for name, message in [
+        ("a.mp4", "even sides, this is 96x33; write .mkv, or use 96x34"),
+        ("a.avi", "not one of"),
+        ("a.webm", "even sides"),
+        ("a.jpg", "holds one frame"),
+        ("no/a.mkv", "does not exist"),
+        (f"{'x' * 300}.mkv", "255 bytes"),
+    ]:
         with pytest.raises(ValueError, match=message):
             video.save(tmp_path / name)
     (tmp_path / "d.mkv").mkdir()
@@ -51,7 +60,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path):
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = made_clip(0).save(tmp_path / "a.mkv")
     before = path.read_bytes()
-    monkeypatch.setattr("reverie.video._mux", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("reverie.video.writing._mux", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         made_clip(1).save(path)
     assert path.read_bytes() == before

@@ -2,65 +2,64 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from reverie.commands.talking import load, progress, say, say_unknown
+from reverie.commands.talking import load, progress, read_given, save, say_unknown
 
 
 def extend(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to a longer one."""
-    clip = _read(options.clip)
+    clip = read_given(options.clip)
     return _dream(options, lambda dreamer, how: dreamer.extend(clip, options.prompt, seconds=options.seconds, before=options.before, **how))
 
 
 def loop(options: argparse.Namespace) -> dict[str, Any]:
     """Words, and perhaps a clip, to a loop."""
-    clip = _read(options.clip) if options.clip else None
+    clip = read_given(options.clip) if options.clip else None
     return _dream(options, lambda dreamer, how: dreamer.loop(options.prompt, clip, seconds=options.seconds, size=options.size, fps=options.fps, **how))
 
 
 def connect(options: argparse.Namespace) -> dict[str, Any]:
     """Two clips to one with a dreamed transition."""
-    first, second = _read(options.first), _read(options.second)
+    first, second = read_given(options.first), read_given(options.second)
     return _dream(options, lambda dreamer, how: dreamer.connect(first, second, options.prompt, seconds=options.seconds, **how))
 
 
 def blend(options: argparse.Namespace) -> dict[str, Any]:
     """Two clips to one that begins as the first and ends as the second."""
-    first, second = _read(options.first), _read(options.second)
+    first, second = read_given(options.first), read_given(options.second)
     return _dream(options, lambda dreamer, how: dreamer.blend(first, second, options.prompt, strength=_strength(options.strength), **how))
 
 
 def fill(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to one without gaps, or with more frames per second."""
-    clip, missing = _read(options.clip), _frames(options.missing)
+    clip, missing = read_given(options.clip), _frames(options.missing)
     return _dream(options, lambda dreamer, how: dreamer.fill(clip, options.prompt, missing=missing, factor=options.factor, **how))
 
 
 def edit(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to one after other words."""
-    clip = _read(options.clip)
+    clip = read_given(options.clip)
     return _dream(options, lambda dreamer, how: dreamer.edit(clip, options.prompt, strength=_strength(options.strength), **how))
 
 
 def inpaint(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to one in which a region is dreamed."""
-    clip = _read(options.clip)
+    clip = read_given(options.clip)
     mask = _mask(options, clip)
     return _dream(options, lambda dreamer, how: dreamer.inpaint(clip, mask, options.prompt, strength=_strength(options.strength), **how))
 
 
 def outpaint(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to one with a larger frame."""
-    clip = _read(options.clip)
+    clip = read_given(options.clip)
     left, top = _numbers(options.at, 2, "--at") if options.at else (None, None)
     return _dream(options, lambda dreamer, how: dreamer.outpaint(clip, options.prompt, size=options.size, left=left, top=top, **how))
 
 
 def refine(options: argparse.Namespace) -> dict[str, Any]:
     """A draft to its full size."""
-    clip = _read(options.clip)
+    clip = read_given(options.clip)
     return _dream(options, lambda dreamer, how: dreamer.refine(clip, options.prompt, size=options.size, strength=_strength(options.strength), **how))
 
 
@@ -80,32 +79,28 @@ def recut(options: argparse.Namespace) -> dict[str, Any]:
             spans.append((float(start), float(stop)))
         except ValueError:
             raise ValueError(f"--keep {text}: write FROM-TO in seconds, for example 0-1.5") from None
-    video = recut(_read(options.clip), spans)
-    video.save(options.output)
-    say(options, f"{options.output}  {video.size}, {video.num_frames} frames, {video.seconds:g} s")
+    video = recut(read_given(options.clip), spans)
+    save(options, video, options.output)
     return {"files": [str(options.output)], "num_frames": video.num_frames}
 
 
 def _dream(options: argparse.Namespace, make: Callable[[Any, dict[str, Any]], Any]) -> dict[str, Any]:
     """One clip, made by `make(dreamer, settings)`, saved and told about."""
-    from reverie.video import check_target
+    from reverie.video import check_target, default_name
 
-    check_target(options.output, 2, 16, 16)
+    if options.output is not None:
+        check_target(options.output, 2, 16, 16)
     dreamer = load(options.model)
     if getattr(options, "prompt", None):
         say_unknown(dreamer, options.prompt)
     with progress("dreaming") as advance:
         settings = {name: getattr(options, name) for name in ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")}
         video = make(dreamer, {**settings, "progress": advance})
-    video.save(options.output)
-    say(options, f"{options.output}  {video.size}, {video.num_frames} frames, {video.seconds:g} s")
-    return {"files": [str(options.output)], **video.metadata}
-
-
-def _read(path: Path) -> Any:
-    from reverie.video import read
-
-    return read(path)
+    height, width = video.frames.shape[1:3]
+    words = video.metadata["prompt"] if isinstance(video.metadata["prompt"], str) else "storyboard"
+    output = options.output or default_name(words, video.metadata["seed"], video.size, ".mkv" if width % 2 or height % 2 else ".mp4")
+    save(options, video, output)
+    return {"files": [str(output)], **video.metadata}
 
 
 def _strength(text: str) -> float:
@@ -140,7 +135,7 @@ def _mask(options: argparse.Namespace, clip: Any) -> Any:
     if (options.box is None) == (options.mask is None):
         raise ValueError("say where: either --box LEFT,TOP,WIDTH,HEIGHT or --mask FILE")
     if options.mask is not None:
-        mask = _read(options.mask).frames.mean(-1) > 127
+        mask = read_given(options.mask).frames.mean(-1) > 127
     else:
         left, top, across, down = _numbers(options.box, 4, "--box")
         if not (across and down and left + across <= width and top + down <= height):

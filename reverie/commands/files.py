@@ -4,34 +4,30 @@ import argparse
 import json
 from typing import Any
 
-from reverie.commands.talking import load, say
+from reverie.commands.talking import load, read_given, say
 
 
 def sheet(options: argparse.Namespace) -> dict[str, Any]:
     """Files to a contact sheet."""
     from reverie.evaluation.sheet import contact_sheet, save_sheet
-    from reverie.video import read
+    from reverie.video import shown
 
     if options.output.suffix.lower() != ".png":
         raise ValueError(f"{options.output}: a sheet is a .png")
     if options.columns < 1:
         raise ValueError(f"--columns {options.columns}: at least 1 is needed")
-    videos = [read(path) for path in options.files]
-    labels = [str(video.metadata.get("prompt", path.name)) for video, path in zip(videos, options.files, strict=True)]
+    videos = [read_given(path) for path in options.files]
+    labels = [str(video.metadata.get("prompt", shown(path.name))) for video, path in zip(videos, options.files, strict=True)]
     save_sheet(contact_sheet(videos, labels, options.columns), options.output)
-    say(options, str(options.output))
+    say(options, shown(options.output))
     return {"files": [str(options.output)]}
 
 
 def info(options: argparse.Namespace) -> dict[str, Any]:
     """What a file, or the bundled model, remembers."""
-    from reverie.video import read
+    from reverie.video import probe
 
-    if options.file is None:
-        facts = load(None).describe()
-    else:
-        video = read(options.file)
-        facts = {"size": video.size, "num_frames": video.num_frames, "fps": video.fps, "seconds": video.seconds, **({"made": video.metadata} if video.metadata else {})}
+    facts = load(None).describe() if options.file is None else probe(options.file)
     say(options, json.dumps(facts, indent=1, ensure_ascii=False))
     return facts
 

@@ -117,7 +117,7 @@ class Footage:
     def video(self, index: int) -> Video:
         """The frames of clip `index`, decoded."""
         entry = self.entries[index]
-        return codecs.read(self._bytes(entry.shard, entry.offset, entry.length))
+        return codecs.decode_lossless(self._bytes(entry.shard, entry.offset, entry.length))
 
     def scene(self, index: int) -> dict[str, Any]:
         """The ground truth of clip `index` as written."""

@@ -12,26 +12,20 @@ from torch import Tensor, nn
 
 
 @functools.cache
-def fast_dtype(device: str = "cpu") -> torch.dtype:
-    """torch.bfloat16 if a bf16 matrix product is at least 1.3 times as fast as an fp32 one on `device`, else torch.float32."""
-    seconds = {dtype: _product_seconds(dtype, 768, device) for dtype in (torch.float32, torch.bfloat16)}
-    return torch.bfloat16 if seconds[torch.bfloat16] * 1.3 < seconds[torch.float32] else torch.float32
-
-
-@functools.cache
-def peak_flops(dtype: torch.dtype, device: str = "cpu") -> float:
-    """Floating-point operations per second of a matrix product of 1536 x 1536 in `dtype`, measured (the best of three)."""
-    return 2 * 1536**3 / _product_seconds(dtype, 1536, device)
-
-
-def _product_seconds(dtype: torch.dtype, side: int, device: str) -> float:
+def peak_flops(dtype: torch.dtype, device: str = "cpu", side: int = 1536) -> float:
+    """Floating-point operations per second of a matrix product of side x side, measured: the best of four, the first of which warms up."""
     a = torch.ones(side, side, dtype=dtype, device=device)
     best = float("inf")
-    for _ in range(4):  # the first one warms up
+    for _ in range(4):
         start = time.perf_counter()
         float((a @ a)[0, 0])  # reading a value waits for the device
         best = min(best, time.perf_counter() - start)
-    return best
+    return 2 * side**3 / best
+
+
+def fast_dtype(device: str = "cpu") -> torch.dtype:
+    """torch.bfloat16 if a bf16 matrix product is at least 1.3 times as fast as an fp32 one on `device`, else torch.float32."""
+    return torch.bfloat16 if peak_flops(torch.bfloat16, device, 768) > 1.3 * peak_flops(torch.float32, device, 768) else torch.float32
 
 
 class Linear(nn.Linear):

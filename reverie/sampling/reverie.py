@@ -19,6 +19,7 @@ from reverie.layers.weights import load_weights
 from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
 from reverie.sampling.canvas import WINDOW, Canvas
+from reverie.sampling.recut import with_sound
 from reverie.sampling.sampler import SamplerConfig, sample
 from reverie.sampling.stream import num_windows, windows
 from reverie.text.encoder import TextEncoder, sentence_encoder
@@ -156,11 +157,13 @@ class Reverie:
         if seconds == before == 0:
             raise ValueError("seconds and before are 0: say how much longer the clip is to be, and where")
         words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
+        given, place = video, 0
         if seconds:
             video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, after=tasks.num_frames_of(seconds, video.fps))
         if before:
-            video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, before=tasks.num_frames_of(before, video.fps))
-        return video
+            place = tasks.num_frames_of(before, video.fps)
+            video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, before=place)
+        return with_sound(video, [(place, given)])
 
     def loop(
         self, prompt: str, video: Video | None = None, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, **settings: Unpack[Settings]
@@ -174,7 +177,9 @@ class Reverie:
 
     def connect(self, first: Video, second: Video, prompt: str, *, seconds: float = 1.0, **settings: Unpack[Settings]) -> Video:
         """The first clip, `seconds` of dreamed transition, the second clip."""
-        return self._dream("connect", tasks.connect, settings, first, second, prompt, encode=self.encode, num_frames=tasks.num_frames_of(seconds, first.fps))
+        between = tasks.num_frames_of(seconds, first.fps)
+        made = self._dream("connect", tasks.connect, settings, first, second, prompt, encode=self.encode, num_frames=between)
+        return with_sound(made, [(0, first), (first.num_frames + between, second)])
 
     def blend(self, first: Video, second: Video, prompt: str, *, strength: float = 0.7, **settings: Unpack[Settings]) -> Video:
         """The first clip becomes the second over their common length."""
@@ -185,27 +190,27 @@ class Reverie:
         if bool(missing) == (factor != 1):
             raise ValueError("say either which frames are missing, or by what factor the frame rate is to grow")
         if missing:
-            return self._dream("fill", tasks.fill, settings, video, missing, prompt, encode=self.encode)
-        return self._dream("fill", tasks.raise_rate, settings, video, factor, prompt, encode=self.encode)
+            return with_sound(self._dream("fill", tasks.fill, settings, video, missing, prompt, encode=self.encode), [(0, video)])
+        return with_sound(self._dream("fill", tasks.raise_rate, settings, video, factor, prompt, encode=self.encode), [(0, video)])
 
     def edit(self, video: Video, prompt: str, *, strength: float = 0.6, **settings: Unpack[Settings]) -> Video:
         """The clip, repainted after other words; strength 0 changes nothing, 1 keeps nothing."""
-        return self._dream("edit", tasks.edit, settings, video, prompt, tasks.parse_strength(str(strength)), encode=self.encode)
+        return with_sound(self._dream("edit", tasks.edit, settings, video, prompt, tasks.parse_strength(str(strength)), encode=self.encode), [(0, video)])
 
     def inpaint(self, video: Video, mask: np.ndarray, prompt: str, *, strength: float = 1.0, **settings: Unpack[Settings]) -> Video:
         """What lies under the mask, bool [T H W] or [1 H W], is dreamed after the words; every other pixel is kept."""
-        return self._dream("inpaint", tasks.inpaint, settings, video, mask, prompt, encode=self.encode, strength=strength)
+        return with_sound(self._dream("inpaint", tasks.inpaint, settings, video, mask, prompt, encode=self.encode, strength=strength), [(0, video)])
 
     def outpaint(self, video: Video, prompt: str, *, size: str, left: int | None = None, top: int | None = None, **settings: Unpack[Settings]) -> Video:
         """A larger frame around a clip, which is kept, in the middle or at (left, top)."""
         width, height = tasks.parse_size(size)
-        return self._dream("outpaint", tasks.outpaint, settings, video, prompt, encode=self.encode, width=width, height=height, left=left, top=top)
+        return with_sound(self._dream("outpaint", tasks.outpaint, settings, video, prompt, encode=self.encode, width=width, height=height, left=left, top=top), [(0, video)])
 
     def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = 0.5, **settings: Unpack[Settings]) -> Video:
         """A draft at another size: enlarged, then repainted with the same weights."""
         width, height = tasks.parse_size(size)
         words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
-        return self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength)
+        return with_sound(self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength), [(0, video)])
 
     def storyboard(self, path: str | Path, **settings: Unpack[Settings]) -> Video:
         """A film in several shots, from a TOML file (sampling/storyboard.py says how it is written)."""
@@ -285,6 +290,7 @@ class Reverie:
             **({"variation": canvas.variation, "other_seed": canvas.other_seed} if canvas.variation else {}),
             "size": f"{canvas.width}x{canvas.height}", "num_frames": canvas.num_frames, "fps": canvas.fps, "lead": canvas.lead, **canvas.about, **to_dict(config),
             "model": self.digest, "version": __version__, "precision": str(self.transformer.compute_dtype).removeprefix("torch."),
+            "torch": str(torch.__version__), "threads": torch.get_num_threads(),
         }  # fmt: skip
         return Video(np.ascontiguousarray(frames), canvas.fps, metadata, shown.numpy())
 

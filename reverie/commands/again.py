@@ -1,0 +1,84 @@
+"""The command that makes a file again: rerun."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from reverie.commands.talking import digest_of, note, say
+
+
+def rerun(options: argparse.Namespace) -> dict[str, Any]:
+    """What a file remembers of how it was made, done once more; says whether the frames are the same."""
+    from reverie.video import default_name, probe, shown
+
+    facts = probe(options.file)
+    made = facts.get("made", {})
+    name = shown(options.file)
+    words = _words(made, name)
+    for given in made.get("inputs", []):
+        words[given["word"]] = str(_input(given, options))
+    again = options.parse(words)
+    if not getattr(again, "repeatable", False):
+        raise ValueError(f"{name}: remembers the command {words[0]}, which makes no video")
+    again.model, again.json, again.quiet, again.debug, again.no_metadata = options.model, options.json, True, options.debug, False
+    _prepare(made)
+    ending = options.file.suffix or ".mkv"
+    output = options.output or default_name(str(made.get("prompt", "")), int(made.get("seed", 0)), facts["size"], ending)
+    if options.output and options.output.exists() and options.output.samefile(options.file):
+        raise ValueError(f"{name}: is the file itself; name another with -o")
+    if not output.parent.is_dir():
+        raise ValueError(f"the folder {shown(output.parent)} does not exist: create it, or write elsewhere")
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".reverie-") as folder:
+        again.output = Path(folder) / f"again{output.suffix}"
+        files = again.run(again)["files"]
+        position = made.get("position", 0)
+        if not 0 <= position < len(files):
+            raise ValueError(f"{name}: remembers that it is number {position} of {len(files)} videos")
+        remade = probe(files[position])
+        os.replace(files[position], output)
+        companion = Path(f"{files[position]}.latents.safetensors")
+        if companion.exists():
+            os.replace(companion, Path(f"{output}.latents.safetensors"))
+    same = remade.get("made", {}).get("frames") == made.get("frames")
+    differing = {key: [made.get(key), remade["made"].get(key)] for key in ("model", "version", "torch", "threads", "precision") if made.get(key) != remade["made"].get(key)}
+    say(options, f"{shown(output)}  {'the same frames, bit by bit' if same else 'not the same frames'}")
+    for key, (before, now) in differing.items():
+        note(f"made with {key} {before}, now with {now}")
+    return {"files": [str(output)], "same_frames": same, "differing": differing}
+
+
+def _words(made: dict[str, Any], name: str) -> list[str]:
+    """The remembered command line. It comes from a file, so its shape is checked; argparse checks the rest."""
+    words = made.get("command")
+    if words is None:
+        raise ValueError(f"{name}: does not remember a command line" + (" (it was made from Python: call the same method with what `reverie info` shows)" if made else ""))
+    inputs = made.get("inputs", [])
+    fine = isinstance(words, list) and words and all(isinstance(word, str) for word in words) and isinstance(inputs, list)
+    places = range(1, len(words)) if fine else range(0)
+    if not fine or not all(isinstance(i, dict) and i.get("word") in places and isinstance(i.get("name"), str) and isinstance(i.get("digest"), str) for i in inputs):
+        raise ValueError(f"{name}: what it remembers of its command line is damaged")
+    if not isinstance(made.get("position", 0), int):
+        raise ValueError(f"{name}: what it remembers of its position is damaged")
+    return list(words)
+
+
+def _input(given: dict[str, Any], options: argparse.Namespace) -> Path:
+    """The file with the remembered digest: one of --input, or one of the remembered name beside the file or here."""
+    from reverie.video import shown
+
+    plain = Path(given["name"]).name  # never a path of the file's choosing
+    for path in [*options.input, options.file.parent / plain, Path(plain)]:
+        if path.exists() and digest_of(path) == given["digest"]:
+            return path.absolute()
+    raise ValueError(f"{shown(options.file)}: was made from {shown(plain)} (sha256 {given['digest'][:16]}...): put that file beside it, or give it with --input")
+
+
+def _prepare(made: dict[str, Any]) -> None:
+    """As many threads as then: sums in another order are rounded differently."""
+    import torch
+
+    threads = made.get("threads")
+    if isinstance(threads, int) and 1 <= threads <= 1024:
+        torch.set_num_threads(threads)
