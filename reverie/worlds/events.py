@@ -262,7 +262,7 @@ def _followings(scene: Scene, tracks: list[_Track], found: list[Event]) -> list[
     result = []
     for a in range(len(tracks)):
         for b in range(len(tracks)):
-            if a == b:
+            if a == b or any({i, j} == {a, b} for i, j, _ in scene.contacts):  # what is pushed is not followed
                 continue
             first, second = tracks[a], tracks[b]
             both = (np.linalg.norm(first.velocity[:, :2], axis=1) > 0.3 * first.scale) & (np.linalg.norm(second.velocity[:, :2], axis=1) > 0.3 * second.scale)

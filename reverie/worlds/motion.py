@@ -121,7 +121,7 @@ def _course(scene: Scene, number: int, format: Format) -> tuple[float, float, fl
     if scene.plot == "leave" and number == 0:
         return side * subject.at * wide, subject.lane, _speed(subject, verb, 0.5 * wide + length, 0.75 * seconds)
     if scene.plot == "enter" and number == 0:
-        return -side * (0.5 * wide + length / 2 + 0.25), subject.lane, _speed(subject, verb, 0.6 * wide + length, 0.9 * seconds)
+        return -side * (0.5 * wide + 0.6 * length + 0.4), subject.lane, _speed(subject, verb, 0.6 * wide + length, 0.9 * seconds)
     if scene.plot == "return" and number == 0:
         return side * 0.1 * wide, subject.lane, _speed(subject, verb, 1.3 * (0.5 * wide + length), seconds)
     if not side:
