@@ -10,12 +10,15 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from reverie.data.shards import write_shard
 from reverie.video import whole_file
-from reverie.worlds.scene import Format, World
+from reverie.worlds.scene import Format, World, truth_of
 
 SHARD_CLIPS = 100
 ATTEMPTS = 5
+STRIDE = 1 << 40  # from an index whose clip shows something held out to the next one tried in its place
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +64,10 @@ def render(world: World, seed: int, num_clips: int, formats: Sequence[Format], f
 
 def _claim(folder: Path, world: World, seed: int, num_clips: int, formats: Sequence[Format]) -> None:
     """Write down what the folder holds; ValueError if it holds other formats or differently cut shards of the same seed."""
-    mine = json.dumps({"world": world.name, "formats": [asdict(f) for f in formats]})
+    mine = json.dumps({"world": world.name, "edition": getattr(world, "edition", 1), "formats": [asdict(f) for f in formats]})
     note = folder / "render.json"
     if note.exists() and note.read_text() != mine:
-        raise ValueError(f"{folder} holds clips of another world, size, length or rate ({note.name}): repeat those settings or choose another folder")
+        raise ValueError(f"{folder} holds clips of another world (or edition of it), size, length or rate ({note.name}): repeat those settings or choose another folder")
     with whole_file(note) as temporary:
         temporary.write_text(mine)
     for path in folder.glob(f"{world.name}-{seed}-*.jsonl"):
@@ -82,8 +85,15 @@ def _shard(job: tuple[World, int, int, int, tuple[Format, ...], Path]) -> int:
 
     def clips():
         for index in range(start, stop):
-            video, scene = world.film(world.scene(seed, index), formats[index % len(formats)])
-            yield f"{seed}-{index:07d}", video, asdict(scene)
+            scene = world.scene(seed, index)
+            video, filmed = world.film(scene, formats[index % len(formats)])
+            while filmed.held_out:  # what training must not see is never written
+                scene = world.scene(seed, scene.index + STRIDE)
+                video, filmed = world.film(scene, formats[index % len(formats)])
+            truth = truth_of(filmed)
+            if filmed.maps is not None:
+                truth["maps"] = {name: np.ascontiguousarray(value) for name, value in vars(filmed.maps).items()}
+            yield f"{seed}-{index:07d}", video, truth
 
     write_shard(_path(*job), clips())
     return stop - start

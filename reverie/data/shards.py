@@ -1,7 +1,7 @@
 """Footage on disk: WebDataset tars of exact clips, each with a JSON-lines manifest that says where its members lie.
 
-`shard-00003.tar` holds KEY.mkv (FFV1) and KEY.json (the Scene or any ground truth) per clip; `shard-00003.jsonl` one line
-per clip with byte offsets, so that any clip is one seek away and a reader's cursor is one integer. A shard and its
+`shard-00003.tar` holds KEY.mkv (FFV1), KEY.json (the Scene or any ground truth) and, where they were asked for, KEY.safetensors
+(depth, masks, flow) per clip; `shard-00003.jsonl` one line per clip with byte offsets, so that any clip is one seek away and a reader's cursor is one integer. A shard and its
 manifest appear whole (the manifest last) or not at all: an interrupted writer starts at the first missing one.
 """
 
@@ -12,9 +12,12 @@ import logging
 import os
 import tarfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import safetensors.numpy
 
 from reverie import video as codecs
 from reverie.video import Video, whole_file
@@ -24,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a manifest. offset and length: bytes of the clip within the shard; scene: those of its ground truth."""
+    """One line of a manifest. offset and length: bytes of the clip within the shard; scene and maps: those of its ground truth."""
 
     key: str
     shard: str
@@ -37,20 +40,26 @@ class Entry:
     fps: float
     captions: tuple[str, ...]
     still_captions: tuple[str, ...]
+    maps: tuple[int, int] | None = field(default=None, repr=False)  # not part of the digest, which is of what networks see
 
 
 def write_shard(path: Path, clips: Iterable[tuple[str, Video, dict[str, Any]]]) -> None:
-    """Write (key, video, ground truth) triples to `path` (.tar) and its manifest; captions are taken from the ground truth."""
+    """Write (key, video, ground truth) triples to `path` (.tar) and its manifest; captions are taken from the ground truth.
+
+    The ground truth holds JSON values, and under "maps" perhaps arrays by name.
+    """
     lines = []
     with whole_file(path) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
         for key, clip, truth in clips:
             offset, length = _add(tar, f"{key}.mkv", codecs.encode_lossless(clip))
-            scene = _add(tar, f"{key}.json", json.dumps(truth, ensure_ascii=False).encode())
+            maps = truth.get("maps")
+            scene = _add(tar, f"{key}.json", json.dumps({name: value for name, value in truth.items() if name != "maps"}, ensure_ascii=False).encode())
             entry = Entry(
                 key=key, shard=path.name, offset=offset, length=length, scene=scene, width=clip.frames.shape[2], height=clip.frames.shape[1],
                 num_frames=clip.num_frames, fps=clip.fps, captions=tuple(truth["captions"]), still_captions=tuple(truth["still_captions"]),
+                maps=_add(tar, f"{key}.safetensors", safetensors.numpy.save(maps)) if maps else None,
             )  # fmt: skip
-            lines.append(json.dumps(entry.__dict__, ensure_ascii=False))
+            lines.append(json.dumps({name: value for name, value in entry.__dict__.items() if value is not None}, ensure_ascii=False))
     with whole_file(path.with_suffix(".jsonl")) as temporary:
         temporary.write_text("\n".join(lines) + "\n")
 
@@ -123,6 +132,13 @@ class Footage:
         """The ground truth of clip `index` as written."""
         entry = self.entries[index]
         return json.loads(self._bytes(entry.shard, *entry.scene))
+
+    def maps(self, index: int) -> dict[str, np.ndarray]:
+        """Depth, masks and flow of clip `index` (worlds/scene.py Maps). ValueError if it was rendered without."""
+        entry = self.entries[index]
+        if entry.maps is None:
+            raise ValueError(f"{self.folder}: clip {entry.key} has no maps; `reverie worlds render --maps` makes them")
+        return safetensors.numpy.load(self._bytes(entry.shard, *entry.maps))
 
     def _bytes(self, shard: str, offset: int, length: int) -> bytes:
         with open(self.folder / shard, "rb") as file:

@@ -1,187 +1,321 @@
-"""Words for what a diorama shows: facts to English and Chinese sentences, in many orders and with synonyms.
+"""What a filmed scene is told as: medium, short, dense, Chinese and timed captions, in many orders and with synonyms.
 
-Only `tell` is called from outside. Every clause stands for a fact of the simulated track or of the set; there is no clause
-for an intention.
+Only `tell` is called from outside. Every phrase comes from words.py and stands for something measured: attributes, events (events.py),
+what is in sight. There is no phrase for an intention.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
 from reverie.randomness import generator
-from reverie.worlds.scene import Scene, Subject
+from reverie.worlds import words
+from reverie.worlds.cameras import camera_move
+from reverie.worlds.scene import Event, Scene, Subject
 
-FACTS = ("roll_left", "roll_right", "slide_left", "slide_right", "fall", "bounce", "jump", "spin", "stand")
+IN_SIGHT = 0.3  # a subject of which less is seen is not spoken of
+PROP_IN_SIGHT = 0.006  # of the first picture
+DENSE = (60, 130)  # words
 
-SHAPES = {"ball": ("ball", "ball", "sphere"), "cube": ("cube", "cube", "box", "block"), "cylinder": ("cylinder", "cylinder", "drum"), "cone": ("cone", "cone")}
-COLOURS = {
-    "red": ("red", "red", "red", "crimson", "scarlet"), "orange": ("orange", "orange", "bright orange"), "yellow": ("yellow", "yellow", "lemon-yellow"),
-    "green": ("green", "green", "green", "emerald"), "blue": ("blue", "blue", "blue", "cobalt blue"), "purple": ("purple", "purple", "violet"),
-    "white": ("white", "white", "snow-white"), "black": ("black", "black", "jet-black"),
-}  # fmt: skip
-PLACES = {
-    "snow": ("in the snow", "in the snow", "on the snow", "on snow", "across a snowy field", "on snowy ground", "in a white winter landscape"),
-    "grass": ("on the grass", "on the grass", "on grass", "in a meadow", "on a green lawn", "across a grassy field"),
-    "desert": ("in the desert", "in the desert", "on sand", "on the desert sand", "across the sand dunes"),
-    "night": ("at night", "at night", "in the dark", "under the night sky", "on dark ground at night"),
-    "wooden floor": ("on a wooden floor", "on a wooden floor", "on wood", "on wooden planks", "in a room with a wooden floor"),
-}
-SETTINGS = {
-    "snow": ("snow", "a snowy field", "winter"), "grass": ("grass", "a meadow", "a green lawn"), "desert": ("desert", "sand", "a desert"),
-    "night": ("night", "a dark night"), "wooden floor": ("wooden floor", "a wooden floor", "wooden planks"),
-}  # fmt: skip
-# third person, then participle
-MOTIONS = {
-    "roll_left": (("rolls to the left", "rolling to the left"), ("rolls left", "rolling left"), ("rolls leftwards", "rolling leftwards"), ("rolls from right to left", "rolling from right to left"), ("moves to the left", "moving to the left"), ("moves leftwards", "moving leftwards")),
-    "roll_right": (("rolls to the right", "rolling to the right"), ("rolls right", "rolling right"), ("rolls rightwards", "rolling rightwards"), ("rolls from left to right", "rolling from left to right"), ("moves to the right", "moving to the right"), ("moves rightwards", "moving rightwards")),
-    "slide_left": (("slides to the left", "sliding to the left"), ("slides left", "sliding left"), ("glides leftwards", "gliding leftwards"), ("slides from right to left", "sliding from right to left"), ("moves to the left", "moving to the left")),
-    "slide_right": (("slides to the right", "sliding to the right"), ("slides right", "sliding right"), ("glides rightwards", "gliding rightwards"), ("slides from left to right", "sliding from left to right"), ("moves to the right", "moving to the right")),
-    "fall": (("falls to the ground", "falling to the ground"), ("falls down", "falling down"), ("falls from above", "falling from above"), ("drops down", "dropping down"), ("drops from the sky", "dropping from the sky")),
-    "jump": (("jumps", "jumping"), ("jumps up", "jumping up"), ("jumps into the air", "jumping into the air"), ("leaps up", "leaping up"), ("hops", "hopping"), ("jumps up and comes down again", "jumping up and coming down again")),
-    "spin": (("spins", "spinning"), ("spins around", "spinning around"), ("turns in place", "turning in place"), ("rotates on the spot", "rotating on the spot")),
-    "stand": (("stands still", "standing still"), ("does not move", "not moving"), ("rests", "resting"), ("stays where it is", "staying where it is")),
-}  # fmt: skip
-BOUNCES = (("bounces", "bouncing"), ("bounces back up", "bouncing back up"), ("bounces off the ground", "bouncing off the ground"))
-CAMERAS = {
-    "static": ("the camera does not move", "static camera", "a still camera"),
-    "orbit": ("the camera circles around", "the camera orbits", "an orbiting camera"),
-    "in": ("the camera moves closer", "the camera zooms in", "zooming in"),
-    "out": ("the camera moves away", "the camera zooms out", "zooming out"),
-}
-LIGHT = {
-    "snow": "The ground is covered with white snow under a pale sky.", "grass": "Green grass covers the ground under a blue sky.",
-    "desert": "Rippled yellow sand stretches to a warm horizon.", "night": "It is night; the sky is dark and the ground is dim.",
-    "wooden floor": "The floor is made of brown wooden planks and the wall is beige.",
-}  # fmt: skip
-
-ZH_SHAPES = {"ball": ("球", "球", "小球", "球体"), "cube": ("方块", "立方体", "盒子"), "cylinder": ("圆柱", "圆柱体"), "cone": ("圆锥", "圆锥体")}
-ZH_COLOURS = {
-    "red": ("红色", "红色", "鲜红色"), "orange": ("橙色", "橘色"), "yellow": ("黄色",), "green": ("绿色",), "blue": ("蓝色",), "purple": ("紫色",),
-    "white": ("白色",), "black": ("黑色",),
-}  # fmt: skip
-ZH_PLACES = {
-    "snow": ("在雪地里", "在雪地上", "在雪中"), "grass": ("在草地上", "在草坪上"), "desert": ("在沙漠里", "在沙地上"),
-    "night": ("在夜里", "在夜空下", "在黑夜中"), "wooden floor": ("在木地板上", "在木头地板上"),
-}  # fmt: skip
-ZH_MOTIONS = {
-    "roll_left": ("向左滚动", "往左滚", "从右向左滚动", "向左移动"), "roll_right": ("向右滚动", "往右滚", "从左向右滚动", "向右移动"),
-    "slide_left": ("向左滑动", "往左滑", "向左移动"), "slide_right": ("向右滑动", "往右滑", "向右移动"),
-    "fall": ("落下", "从空中掉下来", "掉到地上"), "jump": ("跳起来", "向上跳", "跳跃"), "spin": ("原地旋转", "转动"), "stand": ("静止不动", "停着不动"),
-}  # fmt: skip
-ZH_BOUNCES = ("弹起来", "又弹起")
-ZH_CAMERAS = {"static": ("镜头不动",), "orbit": ("镜头环绕",), "in": ("镜头拉近",), "out": ("镜头拉远",)}
+Rng = np.random.Generator
 
 
-def _noun(rng: np.random.Generator, subject: Subject, article: bool = True) -> str:
-    words = f"{rng.choice(COLOURS[subject.colour])} {rng.choice(SHAPES[subject.shape])}"
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}" if article else words
-
-
-def _motion(rng: np.random.Generator, subject: Subject, form: int) -> str:
-    """The facts as a verb phrase (form 0: third person, 1: participle); empty when the track shows nothing clear."""
-    if not subject.facts:
-        return ""
-    options = MOTIONS[subject.facts[0]]
-    words = options[rng.integers(len(options))][form]
-    if "bounce" in subject.facts and rng.random() < 0.7:
-        words += " and " + BOUNCES[rng.integers(len(BOUNCES))][form]
-    return words
-
-
-def _camera_key(scene: Scene) -> str:
-    return scene.camera.kind if scene.camera.kind != "zoom" else ("in" if scene.camera.amount < 1 else "out")
+def _pick(rng: Rng, options):  # type: ignore[no-untyped-def]
+    return options[int(rng.integers(len(options)))]
 
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _medium(rng: np.random.Generator, scene: Scene, moving: bool) -> str:
-    """One sentence with everything, in one of several orders."""
-    place, setting = str(rng.choice(PLACES[scene.surroundings])), str(rng.choice(SETTINGS[scene.surroundings]))
-    order = int(rng.integers(6))
-    clauses = []
-    for subject in scene.subjects:
-        motion = [_motion(rng, subject, form) if moving else "" for form in (0, 1)]
-        if not motion[0]:
-            clauses.append(_noun(rng, subject))
-        elif order in (2, 5):
-            clauses.append(f"{_noun(rng, subject)} {motion[1]}")
-        elif order == 3:
-            clauses.append(f"{_noun(rng, subject)} that {motion[0]}")
-        else:
-            clauses.append(f"{_noun(rng, subject)} {motion[0]}")
-    verbs = moving and order not in (2, 3, 5) and all(s.facts for s in scene.subjects)
-    who = f" {rng.choice(['and', 'while'] if verbs else ['and'])} ".join(clauses)
-    if order == 0 or order == 2 or order == 3:
-        text = f"{who} {place}"
-    elif order == 1:
-        text = f"{place}, {who}"
-    elif order == 4:
-        text = f"{setting}: {who}"
+def _article(text: str) -> str:
+    return f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
+
+
+def _noun(rng: Rng, subject: Subject, details: str = "", article: str = "a") -> str:
+    """"a red ball"; details: which of s(ize) and m(aterial) are told as well; article: a, the or none."""
+    colour, kind = str(_pick(rng, words.COLOURS[subject.colour])), str(_pick(rng, words.KINDS[subject.kind]))
+    size = [str(_pick(rng, words.SIZES[subject.size]))] if "s" in details else []
+    material = [str(_pick(rng, words.MATERIALS[subject.material]))] if "m" in details else []
+    if subject.kind == "person":
+        text = " ".join([*size, kind, str(_pick(rng, ("in", "in", "dressed in"))), *material, colour])
     else:
-        text = f"{who}, {setting}"
-    if moving and ((scene.camera.kind != "static" and rng.random() < 0.7) or rng.random() < 0.15):
-        text += f", {rng.choice(CAMERAS[_camera_key(scene)])}"
+        text = " ".join([*size, *material, colour, kind])
+    return _article(text) if article == "a" else f"the {text}" if article else text
+
+
+def _prop(scene: Scene, other: str) -> str:
+    kind = scene.props[int(other.split()[1])].kind
+    return words.PROPS[kind][0]
+
+
+def _verb(rng: Rng, kind: str, form: int) -> str:
+    """A subject's own motion in words, form 0 third person, 1 participle."""
+    verb, _, way = kind.partition("_")
+    if verb in words.VERBS:
+        if verb != "reverse" and rng.random() < 0.12:
+            verb = "go"
+        forms = _pick(rng, words.VERBS[verb])
+        return f"{forms[form]} {_pick(rng, words.WAYS[way])}" if way in words.WAYS else forms[form]
+    return str(_pick(rng, words.DEEDS[kind])[form])
+
+
+def _deed(rng: Rng, scene: Scene, event: Event, form: int, known: set[int] | None = None) -> str:
+    """An event in words; `known` are the subjects that were spoken of, to which its object is added."""
+    if event.kind not in words.RELATIONS:
+        return _verb(rng, event.kind, form)
+    verb = _pick(rng, words.RELATIONS[event.kind])[form]
+    if not event.other.startswith("subject"):
+        return f"{verb} {_prop(scene, event.other)}"
+    number = int(event.other.split()[1])
+    known = set() if known is None else known
+    noun = _noun(rng, scene.subjects[number], "", "the" if number in known else "a")
+    known.add(number)
+    return f"{verb} {noun}"
+
+
+def _story(scene: Scene, number: int, most: int) -> list[Event]:
+    """Up to so many of a subject's events that are worth telling, in their order; of hidden and passing behind, the stronger."""
+    mine = [e for e in scene.events if e.subject == number]
+    hidden = {e.other for e in mine if e.kind == "hidden"}
+    mine = [e for e in mine if not (e.kind == "pass_behind" and e.other in hidden)]
+    told: list[Event] = []
+    for event in mine:
+        if not any(event.kind == other.kind and event.other == other.other for other in told):
+            told.append(event)
+    return told[:most]
+
+
+def _told(rng: Rng, scene: Scene, number: int, form: int, most: int, known: set[int]) -> str:
+    """A subject's story as a verb phrase: "runs to the right, then stops"; empty if nothing clear happened."""
+    text, before = "", None
+    for event in _story(scene, number, most):
+        deed = _deed(rng, scene, event, form, known)
+        if before is None:
+            text = deed
+        elif event.start >= before.end - 0.13 and event.start > before.start + 0.13:
+            text += f"{_pick(rng, (', then', ' and then'))} {deed}"
+        else:
+            text += f" and {deed}"
+        before = event
+    return text
+
+
+def _mentioned(scene: Scene, moving: bool) -> list[int]:
+    """The subjects that are in sight: in the first frame, or at some time."""
+    return [n for n, s in enumerate(scene.subjects) if (max(s.visible) if moving else s.visible[0]) >= IN_SIGHT]
+
+
+def _where(rng: Rng, scene: Scene) -> str:
+    place = str(_pick(rng, words.PLACES[scene.surroundings]))
+    return f"{place} {_pick(rng, words.TIMES[scene.time])}" if rng.random() < 0.5 else place
+
+
+def _medium(rng: Rng, scene: Scene, moving: bool) -> str:
+    """One sentence with everything, in one of several orders."""
+    place, setting = _where(rng, scene), str(_pick(rng, words.SETTINGS[scene.surroundings]))
+    order = int(rng.integers(6))
+    form = 1 if order in (2, 5) else 0
+    clauses, verbs, known = [], [], set[int]()
+    for n in _mentioned(scene, moving):
+        if n in known and {e.kind for e in scene.events if e.subject == n} <= {"stand"} and rng.random() < 0.7:
+            continue  # "hits a red cube" has said enough of the cube
+        noun = _noun(rng, scene.subjects[n], str(_pick(rng, ("", "", "s", "m", "sm"))), "the" if n in known else "a")
+        known.add(n)
+        motion = _told(rng, scene, n, form, 2, known) if moving else ""
+        verbs.append(bool(motion))
+        clauses.append(f"{noun} that {motion}" if motion and order == 3 else f"{noun} {motion}".strip())
+    if not clauses:
+        return _capital(setting) + "." if rng.random() < 0.5 else setting
+    word = _pick(rng, ("and", "while")) if all(verbs) and form == 0 and order != 3 else "and"
+    who = f" {word} ".join(clauses)
+    text = {1: f"{place}, {who}", 4: f"{setting}: {who}", 5: f"{who}, {setting}"}.get(order, f"{who} {place}")
+    move = camera_move(scene.camera, scene.subjects[0].track) if moving else ""
+    if move and rng.random() < (0.15 if move == "static" else 0.6):
+        text += f", {_pick(rng, words.CAMERAS[move])}"
     return text if rng.random() < 0.6 else _capital(text) + "."
 
 
-def _short(rng: np.random.Generator, scene: Scene, moving: bool) -> str:
-    """As people type: a few words, no articles, some facts left out."""
-    parts = []
-    for subject in scene.subjects:
-        motion = _motion(rng, subject, 1) if moving and rng.random() < 0.85 else ""
-        parts.append(f"{_noun(rng, subject, article=bool(rng.random() < 0.3))} {motion}".strip())
-    if rng.random() < 0.7:
-        parts.append(str(rng.choice(SETTINGS[scene.surroundings] if rng.random() < 0.5 else PLACES[scene.surroundings])))
-        if parts[-1] in PLACES[scene.surroundings]:
-            return f"{' and '.join(parts[:-1])} {parts[-1]}"
-    return ", ".join(parts)
+def _short(rng: Rng, scene: Scene, moving: bool) -> str:
+    """As people type: three to twelve words, few articles, some facts left out."""
+    for attempt in range(8):
+        parts = []
+        for n in _mentioned(scene, moving)[: 2 if attempt < 4 else 1]:
+            story = _story(scene, n, 1) if moving and rng.random() < 0.85 else []
+            motion = ""
+            if story and not story[0].other:
+                verb = story[0].kind.partition("_")[0]
+                bare = verb in words.VERBS and rng.random() < 0.4
+                motion = str(_pick(rng, words.VERBS[verb])[1]) if bare else _verb(rng, story[0].kind, 1)
+            parts.append(f"{_noun(rng, scene.subjects[n], str(_pick(rng, ('', '', '', 's', 'm'))), 'a' if rng.random() < 0.3 else '')} {motion}".strip())
+        place = str(_pick(rng, words.PLACES[scene.surroundings] if rng.random() < 0.5 else words.SETTINGS[scene.surroundings]))
+        if not parts:
+            text = f"{place} {_pick(rng, words.TIMES[scene.time])}"
+        elif rng.random() < 0.75 or len(parts[0].split()) < 3:
+            text = f"{' and '.join(parts)} {place}" if place in words.PLACES[scene.surroundings] else f"{' and '.join(parts)}, {place}"
+        else:
+            text = " and ".join(parts)
+        if 3 <= len(text.split()) <= 12:
+            break
+    return text
 
 
-def _dense(rng: np.random.Generator, scene: Scene, moving: bool) -> str:
-    """Several sentences: the set, each thing with where it starts and what it does, the camera."""
-    sentences = [LIGHT[scene.surroundings]]
-    for number, subject in enumerate(scene.subjects):
-        x = subject.screen[0][0]
-        where = "on the left" if x < 0.38 else "on the right" if x > 0.62 else "in the middle"
-        start = " high above the ground" if moving and "fall" in subject.facts else ""
-        motion = _motion(rng, subject, 0) if moving else ""
-        intro = f"{_capital(_noun(rng, subject))} is{start} {where}" if number == 0 else f"There is also {_noun(rng, subject)}{start} {where}"
-        sentences.append(f"{intro}." if not motion else f"{intro}. It {motion}." if rng.random() < 0.5 else f"{intro}; it {motion}.")
-    if moving:
-        sentences.append(_capital(str(rng.choice(CAMERAS[_camera_key(scene)]))) + ".")
-    if rng.random() < 0.5:
-        sentences = sentences[1:] + sentences[:1]
+def _position(subject: Subject) -> str:
+    x = subject.screen[0][0]
+    return "left" if x < 0.36 else "right" if x > 0.64 else "middle"
+
+
+def _props_seen(scene: Scene) -> dict[str, int]:
+    """How many props of each kind are clearly in the first picture."""
+    counts: dict[str, int] = {}
+    for prop in scene.props:
+        if prop.seen >= PROP_IN_SIGHT:
+            counts[prop.kind] = counts.get(prop.kind, 0) + 1
+    return counts
+
+
+def _dense(rng: Rng, scene: Scene, moving: bool) -> str:
+    """Several sentences: the place and its light, each subject with what it looks like, where it starts and what it does, the camera, the style."""
+    first = [f"This scene shows {_pick(rng, [s for s in words.SETTINGS[scene.surroundings] if s.startswith(('a ', 'the '))])} {_pick(rng, words.TIMES[scene.time])}."]
+    first.append(str(_pick(rng, words.GROUNDS[scene.surroundings])))
+    things = [words.PROPS[kind][0] if count == 1 else f"{words.NUMBERS[count]} {words.PROPS[kind][1]}" for kind, count in _props_seen(scene).items() if count < 5]
+    if things:
+        first.append(f"There {'is' if things[0].startswith('a') else 'are'} {', '.join(things[:-1])}{' and ' if len(things) > 1 else ''}{things[-1]}.")
+    about, known = [], set[int]()
+    for n in _mentioned(scene, moving):
+        subject = scene.subjects[n]
+        noun = _noun(rng, subject, "sm", "the" if n in known else "a")
+        known.add(n)
+        start = subject.visible[0] >= IN_SIGHT and 0.02 < subject.screen[0][0] < 0.98
+        high = f" {words.HIGH}" if moving and "fall" in subject.facts else ""
+        where = f" is{high} {_pick(rng, words.POSITIONS[_position(subject)])}" if start else ""
+        motion = _told(rng, scene, n, 0, 4, known) if moving else ""
+        if where and motion:
+            about.append(f"{_capital(noun)}{where} at the start. It {motion}.")
+        elif where:
+            about.append(f"{_capital(noun)}{where}.")
+        elif motion:
+            about.append(f"{_capital(noun)} {motion}.")
+        else:
+            about.append(f"{_capital(noun)} can be seen.")
+    last = [str(_pick(rng, words.LIGHTS[scene.time]))]
+    move = camera_move(scene.camera, scene.subjects[0].track) if moving else ""
+    if move:
+        last.append(_capital(str(words.CAMERAS[move][0])) + ".")
+    last.append(str(_pick(rng, words.STYLES)))
+    sentences = first + about + last if rng.random() < 0.6 else about + first + last
+    extra = [words.SHAPES_OF_PICTURE[_picture(scene)], *(s for s in words.STYLES if s not in sentences), *(s for s in words.LIGHTS[scene.time] if s not in sentences)]
+    while extra and len(" ".join(sentences).split()) < DENSE[0]:
+        sentences.append(extra.pop(0))
+    while len(" ".join(sentences).split()) > DENSE[1] and len(sentences) > 3:
+        sentences.pop()
     return " ".join(sentences)
 
 
-def _chinese(rng: np.random.Generator, scene: Scene, moving: bool) -> str:
-    place = str(rng.choice(ZH_PLACES[scene.surroundings]))
-    clauses = []
-    for subject in scene.subjects:
-        noun = f"{rng.choice(['一个', '一个', ''])}{rng.choice(ZH_COLOURS[subject.colour])}{rng.choice(['的', ''])}{rng.choice(ZH_SHAPES[subject.shape])}"
-        motion = str(rng.choice(ZH_MOTIONS[subject.facts[0]])) if moving and subject.facts else ""
-        if motion and "bounce" in subject.facts and rng.random() < 0.7:
-            motion += str(rng.choice(ZH_BOUNCES))
-        clauses.append((noun, motion))
+def _picture(scene: Scene) -> str:
+    return "wide" if scene.width > scene.height else "tall" if scene.width < scene.height else "square"
+
+
+# --- Chinese ---
+
+
+def _zh_noun(rng: Rng, subject: Subject, details: str = "", measure: bool = True) -> str:
+    colour, kind = str(_pick(rng, words.ZH_COLOURS[subject.colour])), str(_pick(rng, words.ZH_KINDS[subject.kind]))
+    count = words.ZH_MEASURES.get(subject.kind, "一个") if measure else ""
+    material = str(_pick(rng, words.ZH_MATERIALS[subject.material])) if "m" in details else ""
+    size = str(_pick(rng, words.ZH_SIZES[subject.size])) if "s" in details else ""
+    if subject.kind == "person":
+        return f"{count}穿{colour}{material}衣服的{size}{kind}"
+    return f"{count}{colour}{material}{'的' if rng.random() < 0.7 or size else ''}{size}{kind}"
+
+
+def _zh_deed(rng: Rng, scene: Scene, event: Event) -> str:
+    if event.kind in words.ZH_RELATIONS:
+        before, after = _pick(rng, words.ZH_RELATIONS[event.kind])
+        number = int(event.other.split()[1])
+        other = _zh_noun(rng, scene.subjects[number]) if event.other.startswith("subject") else words.ZH_PROPS[scene.props[number].kind]
+        return f"{before}{other}{after}"
+    verb, _, way = event.kind.partition("_")
+    if verb in words.ZH_VERBS:
+        return f"{_pick(rng, words.ZH_WAYS[way]) if way in words.ZH_WAYS else ''}{_pick(rng, words.ZH_VERBS[verb])}"
+    return str(_pick(rng, words.ZH_DEEDS[event.kind]))
+
+
+def _zh_told(rng: Rng, scene: Scene, number: int, most: int) -> str:
+    text, before = "", None
+    for event in _story(scene, number, most):
+        deed = _zh_deed(rng, scene, event)
+        after = before is not None and event.start >= before.end - 0.13 and event.start > before.start + 0.13
+        text += deed if before is None else f"，{'然后' if after else ''}{deed}"
+        before = event
+    return text
+
+
+def _chinese(rng: Rng, scene: Scene, moving: bool) -> str:
+    place = str(_pick(rng, words.ZH_PLACES[scene.surroundings]))
+    time = f"{_pick(rng, words.ZH_TIMES[scene.time])}，" if rng.random() < 0.4 else ""
+    clauses = [
+        (_zh_noun(rng, scene.subjects[n], str(_pick(rng, ("", "", "s", "m"))), bool(rng.random() < 0.7)), _zh_told(rng, scene, n, 2) if moving else "")
+        for n in _mentioned(scene, moving)
+    ]
+    if not clauses:
+        return time + str(words.ZH_SETTINGS[scene.surroundings][0])
     order = int(rng.integers(3))
     if order == 0:
         text = "，".join(noun + place * (i == 0) + motion for i, (noun, motion) in enumerate(clauses))
     elif order == 1:
         text = f"{place}，" + "，".join(noun + motion for noun, motion in clauses)
     else:
-        text = f"{place[1:]}，" + "，".join((motion + "的" if motion and len(clauses) == 1 else "") + noun + (motion if len(clauses) > 1 else "") for noun, motion in clauses)
-    if moving and scene.camera.kind != "static" and rng.random() < 0.5:
-        text += f"，{rng.choice(ZH_CAMERAS[_camera_key(scene)])}"
-    return text
+        text = f"{place[1:]}的" + "，".join(noun + motion for noun, motion in clauses)
+    move = camera_move(scene.camera, scene.subjects[0].track) if moving else ""
+    if move and rng.random() < (0.15 if move == "static" else 0.5):
+        text += f"，{_pick(rng, words.ZH_CAMERAS[move])}"
+    return time + text
 
 
-def tell(scene: Scene) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Captions of a filmed scene: (of the clip, of its first frame). A pure function of the scene.
+def _zh_short(rng: Rng, scene: Scene, moving: bool) -> str:
+    """As people type: "雪地中的狗狗奔跑"."""
+    place = str(_pick(rng, words.ZH_PLACES[scene.surroundings]))[1:]
+    chosen = _mentioned(scene, moving)[:1]
+    if not chosen:
+        return place
+    story = [e for e in _story(scene, chosen[0], 1) if not e.other] if moving else []
+    verb = story[0].kind.partition("_")[0] if story else ""
+    deed = (str(_pick(rng, words.ZH_VERBS[verb])) if verb in words.ZH_VERBS and rng.random() < 0.6 else _zh_deed(rng, scene, story[0])) if story else ""
+    subject = scene.subjects[chosen[0]]
+    noun = _zh_noun(rng, subject, "", False) if rng.random() < 0.6 else str(_pick(rng, words.ZH_KINDS[subject.kind]))
+    return f"{place}的{noun}{deed}" if rng.random() < 0.6 else f"{noun}在{place}{deed}"
 
-    Of the clip: four medium ones, two short, one dense and two Chinese; of the frame the same kinds without motion.
+
+def _zh_dense(rng: Rng, scene: Scene, moving: bool) -> str:
+    sentences = [f"{_pick(rng, words.ZH_TIMES[scene.time])}，{_pick(rng, words.ZH_PLACES[scene.surroundings])[1:]}，{_pick(rng, words.ZH_LIGHTS[scene.time])}。"]
+    things = [words.ZH_PROPS[kind] if count == 1 else f"{'两个三个四个'[2 * count - 4 : 2 * count - 2]}{words.ZH_PROPS[kind]}" for kind, count in _props_seen(scene).items() if count < 5]
+    if things:
+        sentences.append(f"画面里有{'、'.join(things)}。")
+    for n in _mentioned(scene, moving):
+        subject = scene.subjects[n]
+        noun, motion = _zh_noun(rng, subject, "sm"), _zh_told(rng, scene, n, 4) if moving else ""
+        start = f"在{words.ZH_POSITIONS[_position(subject)]}" if subject.visible[0] >= IN_SIGHT and 0.02 < subject.screen[0][0] < 0.98 else ""
+        sentences.append(f"{noun}{start}，它{motion}。" if motion and start else f"{noun}{start}{motion}。")
+    move = camera_move(scene.camera, scene.subjects[0].track) if moving else ""
+    if move:
+        sentences.append(f"{words.ZH_CAMERAS[move][0]}。")
+    return "".join([*sentences, f"{_pick(rng, words.ZH_STYLES)}。"])
+
+
+def _timed(rng: Rng, scene: Scene) -> tuple[tuple[str, float, float], ...]:
+    """One sentence per event, with its times in seconds."""
+    return tuple((f"{_noun(rng, scene.subjects[e.subject])} {_deed(rng, scene, e, 0)}", e.start, e.end) for e in scene.events if e.subject in _mentioned(scene, True))
+
+
+def tell(scene: Scene) -> Scene:
+    """The filmed scene with its captions: a pure function of the scene.
+
+    Of the clip: four medium ones, two short, one dense, and in Chinese two medium, one short, one dense; of the first frame the same
+    kinds without motion; timed ones for every event.
     """
     rng = generator(scene.seed ^ 0x5EED, scene.index)
-    kinds = (_medium, _medium, _medium, _medium, _short, _short, _dense, _chinese, _chinese)
+    kinds = (_medium, _medium, _medium, _medium, _short, _short, _dense, _chinese, _chinese, _zh_short, _zh_dense)
     of_clip = tuple(kind(rng, scene, True) for kind in kinds)
-    of_still = tuple(kind(rng, scene, False) for kind in (_medium, _medium, _short, _dense, _chinese))
-    return of_clip, of_still
+    of_still = tuple(kind(rng, scene, False) for kind in (_medium, _medium, _short, _dense, _chinese, _zh_dense))
+    return replace(scene, captions=of_clip, still_captions=of_still, timed_captions=_timed(rng, scene))

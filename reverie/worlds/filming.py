@@ -1,0 +1,188 @@
+"""From a simulated scene to frames and exact facts: boxes, visibility, who hides whom; depth, masks and flow where they are asked for."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reverie.worlds.cameras import poses_of
+from reverie.worlds.figures import FIGURES, HALF, SIZES, sketch, turned
+from reverie.worlds.motion import Motion, simulate
+from reverie.worlds.scene import Format, Maps, Rows, Scene, Subject
+from reverie.worlds.sets import backdrop, prop_sketch
+from reverie.worlds.stage import FAR, Parts, Stage, View, joined, outline, placed, stage
+
+CELL = 16  # pixels of a map's cell
+SAMPLES = 8  # per side of a cell
+HIDDEN = 0.02  # seen less than this share: hidden
+SOLO_MARGIN = 2.0  # a subject alone is drawn with a view this many times as wide
+
+
+@dataclass(frozen=True)
+class _Actor:
+    """A subject's parts through the clip: positions [T P 3], rotations [T P 3 3], and points of its outline [T K 3]."""
+
+    parts: Parts
+    positions: np.ndarray
+    rotations: np.ndarray
+    points: np.ndarray
+
+
+def _actor(subject: Subject, motion: Motion, owner: int) -> _Actor:
+    scale = SIZES[subject.size]
+    frames = [
+        placed(sketch(subject.kind, subject.colour, gait), scale, position, rotation, owner, subject.material, subject.colour)
+        for gait, position, rotation in zip(motion.gaits, motion.positions, motion.rotations, strict=True)
+    ]
+    positions, rotations = np.array([f.positions for f in frames]), np.array([f.rotations for f in frames])
+    return _Actor(frames[0], positions, rotations, outline(frames[0].shapes, frames[0].sizes, positions, rotations))
+
+
+def _rows(numbers: np.ndarray) -> Rows:
+    return tuple(tuple(round(float(v), 4) for v in row) for row in numbers)
+
+
+def _quaternion(rotations: np.ndarray) -> np.ndarray:
+    """[T 3 3] -> [T 4], w x y z, without jumps of sign."""
+    result = np.empty((len(rotations), 4))
+    for n, m in enumerate(rotations):
+        k = np.array([
+            [m[0, 0] - m[1, 1] - m[2, 2], 0, 0, 0], [m[0, 1] + m[1, 0], m[1, 1] - m[0, 0] - m[2, 2], 0, 0],
+            [m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], m[2, 2] - m[0, 0] - m[1, 1], 0], [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], m.trace()],
+        ])  # fmt: skip
+        x, y, z, w = np.linalg.eigh(k / 3)[1][:, 3]  # Bar-Itzhack 2000: the eigenvector of the largest eigenvalue
+        result[n] = w, x, y, z
+        result[n] *= -1 if (result[n] @ result[n - 1] if n else result[n, 0]) < 0 else 1
+    return result
+
+
+def shoot(scene: Scene, format: Format) -> tuple[np.ndarray, Scene]:
+    """Simulate and draw: uint8 [T H W 3], and the scene with everything that was measured; no facts, events or captions yet."""
+    motions, contacts = simulate(scene, format)
+    actors = [_actor(subject, motion, 1 + n) for n, (subject, motion) in enumerate(zip(scene.subjects, motions, strict=True))]
+    pose, intrinsics = poses_of(scene.camera, format, motions[0].positions)
+    views = [View.of(row, scene.camera.field_of_view) for row in pose]
+    scene = replace(
+        scene, camera=replace(scene.camera, pose=pose, intrinsics=intrinsics), contacts=contacts, width=format.width, height=format.height,
+        num_frames=format.num_frames, fps=format.fps, subjects=tuple(_measured(s, m, a, views, format) for s, m, a in zip(scene.subjects, motions, actors, strict=True)),
+    )  # fmt: skip
+    floor = backdrop(scene)
+    still = [placed(floor, 1.0, np.zeros(3), np.eye(3), 0)] if floor.shapes else []
+    for n, prop in enumerate(scene.props):
+        place = placed(prop_sketch(prop, scene), prop.scale, np.array([*prop.position, 0.0]), turned("z", math.radians(prop.heading)), 1 + len(actors) + n)
+        still.append(place)
+    everything = joined([*(a.parts for a in actors), *still])
+    owners = np.concatenate([[0], everything.owners, [0]])  # of identity -1 (sky, at the end), 0 (ground), 1...
+    theatre = stage(scene.time)
+    theatre.set_up(scene.sun, scene.surroundings, scene.place)
+    theatre.show(everything)
+    frames = []
+    grid = (-(-format.height // CELL) * SAMPLES, -(-format.width // CELL) * SAMPLES)
+    visible = np.ones((len(actors), format.num_frames))
+    behind = [[""] * format.num_frames for _ in actors]
+    seen = np.zeros(len(scene.props))
+    maps: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    aspect = format.width / format.height
+    for t, view in enumerate(views):
+        theatre.move(np.concatenate([a.positions[t] for a in actors]), np.concatenate([a.rotations[t] for a in actors]))
+        theatre.look(view, aspect)
+        frames.append(theatre.picture(format.width, format.height))
+        identity, depth = theatre.identities(grid[1], grid[0])
+        who = owners[identity]
+        if t == 0:
+            seen = np.array([(who == 1 + len(actors) + n).mean() for n in range(len(scene.props))])
+        for n in range(len(actors)):
+            if _may_hide(scene, n, t):
+                visible[n, t], behind[n][t] = _visibility(theatre, actors, n, t, view, aspect, who, depth, scene)
+        if format.maps:
+            last = t + 1 == format.num_frames
+            flow = np.zeros((*grid, 2)) if last else _flow(identity, depth, actors, t, view, views[t + 1], format)
+            maps.append(_cells(who, depth, flow, len(actors)))
+    scene = replace(
+        scene,
+        subjects=tuple(replace(s, visible=tuple(round(float(v), 3) for v in visible[n]), behind=tuple(behind[n])) for n, s in enumerate(scene.subjects)),
+        props=tuple(replace(p, seen=round(float(seen[n]), 4)) for n, p in enumerate(scene.props)),
+        maps=Maps(*(np.stack(m) for m in zip(*maps, strict=True))) if format.maps else None,
+    )
+    return np.stack(frames), scene
+
+
+def _measured(subject: Subject, motion: Motion, actor: _Actor, views: list[View], format: Format) -> Subject:
+    """The subject with its track, rotation, screen positions and boxes."""
+    aspect = format.width / format.height
+    scale = SIZES[subject.size]
+    centres = motion.positions + ([0, 0, HALF[subject.kind][2] * scale] if subject.kind in FIGURES else 0)
+    screen = np.array([view.project(centre, aspect)[0] for view, centre in zip(views, centres, strict=True)])
+    boxes = []
+    for view, points in zip(views, actor.points, strict=True):
+        flat = view.project(points, aspect)[0]
+        boxes.append([*flat.min(0), *flat.max(0)])
+    return replace(
+        subject, track=_rows(centres), rotation=_rows(_quaternion(motion.rotations)), screen=_rows(screen), boxes=_rows(np.array(boxes)), steering=motion.steering,
+        physics={name: round(value, 4) for name, value in motion.physics.items()},
+    )  # fmt: skip
+
+
+def _may_hide(scene: Scene, n: int, t: int) -> bool:
+    """Whether subject n may be partly unseen in frame t: it crosses the border, or meets another subject's box, or there is a wall."""
+    left, top, right, bottom = scene.subjects[n].boxes[t]
+    if left < 0 or top < 0 or right > 1 or bottom > 1 or any(p.kind == "wall" for p in scene.props):
+        return True
+    others = (s.boxes[t] for m, s in enumerate(scene.subjects) if m != n)
+    return any(left < o[2] and o[0] < right and top < o[3] and o[1] < bottom for o in others)
+
+
+def _visibility(theatre: Stage, actors: list[_Actor], n: int, t: int, view: View, aspect: float, who: np.ndarray, depth: np.ndarray, scene: Scene) -> tuple[float, str]:
+    """(share of the silhouette that is seen, what covers most of the rest: "subject 1", "prop 0", "frame" or "")."""
+    positions = [a.positions[t] if m == n else a.positions[t] - 1e4 * view.forward for m, a in enumerate(actors)]  # the others wait behind the camera
+    theatre.move(np.concatenate(positions), np.concatenate([a.rotations[t] for a in actors]))
+    theatre.limit(sum(len(a.parts.shapes) for a in actors))
+    theatre.look(view, aspect, SOLO_MARGIN)
+    rows, columns = who.shape
+    wide_rows, wide_columns = int(rows * SOLO_MARGIN), int(columns * SOLO_MARGIN)
+    alone = theatre.identities(wide_columns, wide_rows)[0] > 0
+    theatre.limit(len(theatre.offsets))
+    theatre.move(np.concatenate([a.positions[t] for a in actors]), np.concatenate([a.rotations[t] for a in actors]))
+    theatre.look(view, aspect)
+    inside = alone[(wide_rows - rows) // 2 : (wide_rows + rows) // 2, (wide_columns - columns) // 2 : (wide_columns + columns) // 2]
+    whole = alone.sum()
+    if not whole:
+        return 0.0, "frame"
+    share = float(min(1.0, ((who == 1 + n) & inside).sum() / whole))
+    covering = who[inside & (who != 1 + n) & (who > 0)]
+    outside = whole - inside.sum()
+    if share > 0.97:
+        return share, ""
+    if outside >= len(covering):
+        return share, "frame"
+    owner = int(np.bincount(covering).argmax())
+    return share, f"subject {owner - 1}" if owner <= len(actors) else f"prop {owner - 1 - len(actors)}"
+
+
+def _flow(identity: np.ndarray, depth: np.ndarray, actors: list[_Actor], t: int, now: View, then: View, format: Format) -> np.ndarray:
+    """Pixels that what is seen at every sample moves until the next frame, [rows columns 2]: each part moves rigidly."""
+    rows, columns = identity.shape
+    aspect = format.width / format.height
+    y, x = np.mgrid[0:rows, 0:columns]
+    screen = np.stack([(x + 0.5) / columns, (y + 0.5) / rows], -1)
+    points = now.unproject(screen, depth.astype(float), aspect)
+    old, new = (np.concatenate([a.positions[k] for a in actors]) for k in (t, t + 1))
+    old_turn, new_turn = (np.concatenate([a.rotations[k] for a in actors]) for k in (t, t + 1))
+    part = identity - 1
+    moving = (part >= 0) & (part < len(old))
+    chosen = part[moving]
+    local = np.einsum("nji,nj->ni", old_turn[chosen], points[moving] - old[chosen])
+    points[moving] = new[chosen] + np.einsum("nij,nj->ni", new_turn[chosen], local)
+    return (then.project(points, aspect)[0] - now.project(now.unproject(screen, depth.astype(float), aspect), aspect)[0]) * [format.width, format.height]
+
+
+def _cells(who: np.ndarray, depth: np.ndarray, flow: np.ndarray, num_subjects: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples to cells: (depth [h w], masks [N h w], flow [h w 2]) as Maps has them."""
+    h, w = who.shape[0] // SAMPLES, who.shape[1] // SAMPLES
+
+    def grouped(field: np.ndarray) -> np.ndarray:
+        return field.reshape(h, SAMPLES, w, SAMPLES, *field.shape[2:]).swapaxes(1, 2).reshape(h, w, SAMPLES * SAMPLES, *field.shape[2:])
+
+    owners = grouped(who)
+    masks = np.stack([np.rint(255 * (owners == 1 + n).mean(-1)) for n in range(num_subjects)])
+    return np.minimum(np.median(grouped(depth), -1), FAR).astype(np.float16), masks.astype(np.uint8), grouped(flow).mean(2).astype(np.float16)
