@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -85,17 +86,24 @@ def _motion(mask: np.ndarray, seen: np.ndarray) -> str:
     return "jump" if rise > drop else "fall"
 
 
+def judged(scene: dict[str, Any]) -> tuple[str, str, str] | None:
+    """(colour, kind, motion) of the thing of a scene that can be judged: one hued thing alone, still camera, not at sunset; else None."""
+    subjects = scene["subjects"]
+    if len(subjects) != 1 or scene["camera"]["kind"] != "static" or scene.get("props") or scene.get("time") == "sunset":
+        return None
+    (subject,) = subjects
+    kind = subject.get("kind") or subject.get("shape")
+    verb, _, way = (subject["facts"] or [""])[0].partition("_")
+    motion = way or verb
+    return (subject["colour"], kind, motion) if subject["colour"] in HUES and motion in MOTIONS and kind not in ("person", "turtle") else None
+
+
 def check_on_footage(footage: Footage, limit: int | None) -> tuple[list[Prompt], list[tuple[str, str]]]:
     """The check against the truth: clips of the kind of the lists (one hued thing alone, still camera, not at sunset), as (asked, found)."""
     asked, found = [], []
     for index in range(len(footage)):
-        scene = footage.scene(index)
-        subject = (scene["subjects"] or [{"colour": "", "facts": []}])[0]
-        verb, _, way = (subject["facts"] or [""])[0].partition("_")
-        motion = way or verb
-        alone = len(scene["subjects"]) == 1 and not scene.get("props") and scene.get("time") != "sunset" and subject.get("kind", "ball") not in ("person", "turtle")
-        if alone and scene["camera"]["kind"] == "static" and subject["colour"] in HUES and motion in MOTIONS:
-            asked.append(Prompt(footage.entries[index].captions[0], subject["colour"], motion))
+        if truth := judged(footage.scene(index)):
+            asked.append(Prompt(footage.entries[index].captions[0], truth[0], truth[2]))
             found.append(look(footage.video(index).frames[:16]))
             if len(asked) == limit:
                 break

@@ -12,11 +12,10 @@ import numpy as np
 from PIL import Image
 
 from reverie.data.shards import Footage
-from reverie.evaluation.prompts import HUES, colour_of, look, seen_in, thing, wilson
+from reverie.evaluation.prompts import HUES, colour_of, judged, look, seen_in, thing, wilson
 from reverie.sampling.reverie import Reverie
 from reverie.video import Video
 
-KNOWN = {"roll_left": "left", "roll_right": "right", "fall": "fall", "jump": "jump"}
 WORDS = {"left": "rolls to the left", "right": "rolls to the right", "fall": "falls to the ground", "jump": "jumps"}
 Figures = dict[str, Any]
 
@@ -36,13 +35,12 @@ def cases_of(footage: Footage, limit: int) -> list[Case]:
     """The first `limit` clips of footage of the kind that can be judged. ValueError if there is none."""
     cases = []
     for index in range(len(footage)):
-        scene, entry = footage.scene(index), footage.entries[index]
-        subject = scene["subjects"][0]
-        motion = KNOWN.get((subject["facts"] or [""])[0])
-        if len(scene["subjects"]) == 1 and scene["camera"]["kind"] == "static" and subject["colour"] in HUES and motion and entry.num_frames >= 16:
+        truth, entry = judged(footage.scene(index)), footage.entries[index]
+        if truth and entry.num_frames >= 16:
+            colour, kind, motion = truth
             clip = footage.video(index)
-            if look(clip.frames[:16]) == (subject["colour"], motion):
-                cases.append(Case(Video(clip.frames[:16], clip.fps), entry.captions[0], subject["colour"], subject["shape"], motion))
+            if look(clip.frames[:16]) == (colour, motion):
+                cases.append(Case(Video(clip.frames[:16], clip.fps), entry.captions[0], colour, kind, motion))
         if len(cases) == limit:
             break
     if not cases:

@@ -53,7 +53,9 @@ class Sketch:
     positions: list[np.ndarray] = field(default_factory=list)
     rotations: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, shape: str, size: tuple[float, float, float], at: tuple[float, ...] | np.ndarray, colour: tuple[float, ...], rotation: np.ndarray | None = None, painted: bool = False) -> None:
+    def add(
+        self, shape: str, size: tuple[float, float, float], at: tuple[float, ...] | np.ndarray, colour: tuple[float, ...], rotation: np.ndarray | None = None, painted: bool = False
+    ) -> None:
         """One part: ellipsoid, box, cylinder, capsule (half sizes; cylinder and capsule: radius, radius, half length along z), cone, cabin or body."""
         self.shapes.append(shape)
         self.sizes.append(size)
@@ -113,7 +115,17 @@ def _step(phase: float, stride: float, lift: float, carry: float = 0.5) -> tuple
     return stride * (share - 0.5), lift * math.sin(math.pi * share)
 
 
-def _leg(sketch: Sketch, hip: tuple[float, float, float], foot: tuple[float, float, float], lengths: tuple[float, float], radius: float, bend: float, colour: tuple[float, ...], lower_colour: tuple[float, ...], painted: bool = False) -> None:
+def _leg(
+    sketch: Sketch,
+    hip: tuple[float, float, float],
+    foot: tuple[float, float, float],
+    lengths: tuple[float, float],
+    radius: float,
+    bend: float,
+    colour: tuple[float, ...],
+    lower_colour: tuple[float, ...],
+    painted: bool = False,
+) -> None:
     start, end = np.array(hip), np.array(foot)
     span = end - start
     if np.linalg.norm(span) > sum(lengths):  # a foot out of reach hangs below the hip, as in a jump

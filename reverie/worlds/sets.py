@@ -84,7 +84,9 @@ def props_of(rng: np.random.Generator, surroundings: str) -> tuple[Prop, ...]:
     taken = [p.position[0] for p in props] if surroundings == "wooden room" else []
     for kind, most in STANDING[surroundings]:
         for _ in range(int(rng.integers(0, most + 1))):
-            far = {"house": (11.0, 14.0), "bookcase": (6.3, 6.3), "table": (5.2, 5.2), "lamp post": (4.4, 4.4)}.get(kind, (4.0, 5.8) if surroundings == "wooden room" else (4.2, 11.0))
+            far = {"house": (11.0, 14.0), "bookcase": (6.3, 6.3), "table": (5.2, 5.2), "lamp post": (4.4, 4.4)}.get(
+                kind, (4.0, 5.8) if surroundings == "wooden room" else (4.2, 11.0)
+            )
             y = float(rng.uniform(*far))
             x = float(rng.uniform(-0.5, 0.5) * (9.0 + 0.9 * y if surroundings != "wooden room" else 13.0))
             wide = {"house": 3.4, "bookcase": 2.2, "table": 2.4}.get(kind, 1.5)

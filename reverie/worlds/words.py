@@ -27,7 +27,11 @@ SETTINGS = {
     "snow": ("snow", "a snowy field", "winter"), "grass": ("grass", "a meadow", "a green lawn"), "desert": ("desert", "a desert", "sand dunes"),
     "beach": ("beach", "a sandy beach", "the seaside"), "street": ("street", "a street", "a road"), "wooden room": ("wooden floor", "a wooden room", "a room with a wooden floor"),
 }  # fmt: skip
-TIMES = {"day": ("by day", "in daylight", "on a bright day"), "sunset": ("at sunset", "at sunset", "at dusk", "in the evening light"), "night": ("at night", "at night", "in the dark")}
+TIMES = {
+    "day": ("by day", "in daylight", "on a bright day"),
+    "sunset": ("at sunset", "at sunset", "at dusk", "in the evening light"),
+    "night": ("at night", "at night", "in the dark"),
+}
 GROUNDS = {
     "snow": ("White snow covers the ground.", "The ground is white with snow."), "grass": ("Green grass covers the ground.", "The ground is a green lawn."),
     "desert": ("The ground is rippled desert sand.", "Yellow desert sand lies all around."), "beach": ("The ground is pale beach sand.", "Pale sand of a beach lies all around."),
@@ -86,7 +90,16 @@ ZH_KINDS = {
     "ball": ("球", "圆球"), "cube": ("方块", "立方体"), "cylinder": ("圆柱", "圆柱体"), "cone": ("圆锥", "圆锥体"), "dog": ("狗", "狗狗"), "turtle": ("乌龟",), "car": ("汽车", "车"), "person": ("人",),
 }  # fmt: skip
 ZH_MEASURES = {"dog": "一只", "turtle": "一只", "car": "一辆", "person": "一个"}
-ZH_COLOURS = {"red": ("红色", "鲜红色"), "orange": ("橙色", "橘色"), "yellow": ("黄色",), "green": ("绿色",), "blue": ("蓝色",), "purple": ("紫色",), "white": ("白色",), "black": ("黑色",)}
+ZH_COLOURS = {
+    "red": ("红色", "鲜红色"),
+    "orange": ("橙色", "橘色"),
+    "yellow": ("黄色",),
+    "green": ("绿色",),
+    "blue": ("蓝色",),
+    "purple": ("紫色",),
+    "white": ("白色",),
+    "black": ("黑色",),
+}
 ZH_SIZES = {"small": ("小",), "large": ("大",)}
 ZH_MATERIALS = {"matte": ("哑光",), "shiny": ("光亮", "闪亮"), "striped": ("条纹",)}
 ZH_PLACES = {
@@ -116,7 +129,12 @@ ZH_DEEDS = {
     "leave_right": ("从右边离开画面",), "enter_left": ("从左边进入画面",), "enter_right": ("从右边进入画面",),
 }  # fmt: skip
 # before and after the other thing
-ZH_RELATIONS = {"collide": (("撞上", ""), ("碰到", "")), "follow": (("跟着", ""), ("跟在", "后面")), "pass_behind": (("经过", "的后面"),), "hidden": (("被", "挡住"), ("被", "遮住"))}
+ZH_RELATIONS = {
+    "collide": (("撞上", ""), ("碰到", "")),
+    "follow": (("跟着", ""), ("跟在", "后面")),
+    "pass_behind": (("经过", "的后面"),),
+    "hidden": (("被", "挡住"), ("被", "遮住")),
+}
 
 
 def english() -> dict[str, tuple[str, str]]:
@@ -148,7 +166,9 @@ def chinese() -> dict[str, tuple[str, str]]:
         phrases |= {form: (what, key) for key, forms in table.items() for form in forms}
     phrases |= {form.removeprefix("在"): ("place", key) for key, forms in ZH_PLACES.items() for form in forms} | {"雪地中": ("place", "snow")}
     phrases |= {form: ("style", "") for form in ZH_STYLES} | {f"在{form}": ("position", key) for key, form in ZH_POSITIONS.items()}
-    phrases |= {form: ("prop", kind) for kind, form in ZH_PROPS.items()} | {f"{n}{form}": ("props", f"{kind}:{number}") for kind, form in ZH_PROPS.items() for number, n in ((2, "两个"), (3, "三个"), (4, "四个"))}
+    phrases |= {form: ("prop", kind) for kind, form in ZH_PROPS.items()} | {
+        f"{n}{form}": ("props", f"{kind}:{number}") for kind, form in ZH_PROPS.items() for number, n in ((2, "两个"), (3, "三个"), (4, "四个"))
+    }
     for verb, forms in ZH_VERBS.items():
         phrases |= {form: ("do", f"{verb}_any") for form in forms}
         phrases |= {f"{way}{form}": ("do", f"{verb}_{name}") for form, (name, ways) in product(forms, ZH_WAYS.items()) for way in ways}
@@ -157,5 +177,25 @@ def chinese() -> dict[str, tuple[str, str]]:
     return phrases | {"然后": ("then", ""), "它": ("it", "")}
 
 
-ENGLISH_FILLERS = ("a", "an", "the", "and", "while", "is", "are", "there", "stands", "stand", "behind it", "in the background", "also", "here", "can be seen", "we see", "that", "this scene shows", "at the start")
+ENGLISH_FILLERS = (
+    "a",
+    "an",
+    "the",
+    "and",
+    "while",
+    "is",
+    "are",
+    "there",
+    "stands",
+    "stand",
+    "behind it",
+    "in the background",
+    "also",
+    "here",
+    "can be seen",
+    "we see",
+    "that",
+    "this scene shows",
+    "at the start",
+)
 CHINESE_FILLERS = ("一个", "一只", "一辆", "的", "穿", "衣服", "有", "后面", "挡住", "遮住", "是", "还有", "旁边", "画面里", "，", "。", "、", "和")
