@@ -180,7 +180,7 @@ def build_parser() -> Parser:
     check.add_argument("folder", type=Path)
 
     settings = Parser(add_help=False)
-    settings.add_argument("--preset", default="default", help="tiny or default")
+    settings.add_argument("--preset", default="default", help="tiny, small, default, base or large")
     settings.add_argument("--data", type=Path, required=True, help="folder of footage (`reverie worlds render`)")
     settings.add_argument("--run", type=Path, required=True, dest="folder", help="folder of the run; a run that is there goes on")
     settings.add_argument(
@@ -203,6 +203,12 @@ def build_parser() -> Parser:
     plot = command(train_commands, "plot", training.plot, "draw the curves of several runs into one picture")
     plot.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
     plot.add_argument("-o", "--output", type=Path, default=Path("curves.png"))
+    plan = command(train_commands, "plan", training.plan, "compute what training a preset would take: parameters, operations, memory, days")
+    plan.add_argument("--preset", default="default", help="tiny, small, default, base or large")
+    plan.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override a field of the preset")
+    plan.add_argument("--size", default="128x128", help="width x height of the clips in pixels")
+    plan.add_argument("--seconds", type=float, default=2.0, help="of the clips")
+    plan.add_argument("--fps", type=float, default=8.0, help="of the clips")
     bundle = command(train_commands, "bundle", training.bundle, "put two weights files that belong together into a folder for --model")
     bundle.add_argument("--autoencoder", type=Path, required=True)
     bundle.add_argument("--transformer", type=Path, required=True)

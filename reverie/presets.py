@@ -1,6 +1,9 @@
-"""Complete configs: `tiny` for tests and smoke runs, `default` for the model that ships."""
+"""Complete configs: `tiny` for tests and smoke runs, `default` for the model that ships, `small`, `base` and `large` for other budgets.
 
-from dataclasses import dataclass
+Nothing larger than `default` has been trained; `reverie train plan` computes what each would take.
+"""
+
+from dataclasses import dataclass, replace
 
 from reverie.autoencoder.autoencoder import AutoencoderConfig
 from reverie.training.loop import TrainingConfig
@@ -33,8 +36,30 @@ def default() -> Preset:
         autoencoder=AutoencoderConfig(),
         autoencoder_training=TrainingConfig(num_steps=2700, batch_size=16, learning_rate=7e-4, decay_share=0.9),
         transformer=TransformerConfig(),
-        transformer_training=TrainingConfig(num_steps=1000, batch_size=48, learning_rate=1e-3, muon_learning_rate=0.02, warmup_steps=100, decay_share=0.454),
+        transformer_training=TrainingConfig(num_steps=1400, batch_size=48, learning_rate=1e-3, muon_learning_rate=0.015, warmup_steps=30, decay_share=0.72),
     )
 
 
-PRESETS = {"tiny": tiny, "default": default}
+def _scaled(width: int, depth: int, batch_size: int, num_steps: int) -> Preset:
+    """The default with another transformer: heads of 64, feed-forward four times the width, the rates of the default."""
+    training = replace(default().transformer_training, num_steps=num_steps, batch_size=batch_size, warmup_steps=300, decay_share=0.25)
+    transformer = TransformerConfig(width=width, depth=depth, heads=width // 64, feedforward=4 * width)
+    return replace(default(), transformer=transformer, transformer_training=training)
+
+
+def small() -> Preset:
+    """9 M: ablations."""
+    return _scaled(256, 8, 48, 1000)
+
+
+def base() -> Preset:
+    """0.3 B: days of one data-centre GPU."""
+    return _scaled(1024, 16, 512, 100_000)
+
+
+def large() -> Preset:
+    """1.7 B: weeks of eight data-centre GPUs."""
+    return _scaled(2048, 25, 2048, 300_000)
+
+
+PRESETS = {"tiny": tiny, "small": small, "default": default, "base": base, "large": large}

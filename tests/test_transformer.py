@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from reverie.layers.attention import attend
+from reverie.layers.modulation import Levels
 from reverie.layers.norms import RMSNorm
 from reverie.layers.rope import rotate, rotations
 from reverie.patches.packing import Piece, extras_of, pack, unpack
 from reverie.patches.positions import token_positions
 from reverie.presets import PRESETS, tiny
 from reverie.text.refiner import pad_texts
-from reverie.transformer.dit import Spread, Transformer, TransformerConfig
+from reverie.training.plan import plan
+from reverie.transformer.dit import Transformer, TransformerConfig
 
 
 def network() -> Transformer:
@@ -67,7 +69,7 @@ def test_levels_per_token_give_the_same_as_levels_per_frame():
     per_token = Piece(whole.tokens, whole.positions, whole.sigma[whole.level_ids], torch.arange(24), whole.extras)
     shuffled = torch.randperm(24, generator=torch.Generator().manual_seed(0))
     gathered = Piece(whole.tokens, whole.positions, whole.sigma[whole.level_ids][shuffled], torch.argsort(shuffled), whole.extras)
-    assert Spread(gathered.level_ids, 24).gather
+    assert Levels(gathered.level_ids, 24).runs is None
     with torch.no_grad():
         results = [run(net, [p], TEXTS[:1])[0] for p in (whole, per_token, gathered)]
     assert torch.allclose(results[0], results[1], atol=1e-5)
@@ -136,3 +138,19 @@ def test_presets_build_and_count_their_work(name: str):
 def test_impossible_widths_are_refused():
     with pytest.raises(ValueError, match="multiple of 4"):
         TransformerConfig(width=100, heads=7)
+
+
+def test_a_plan_counts_what_the_presets_say():
+    millions, days = {}, {}
+    for name, make in PRESETS.items():
+        preset = make()
+        facts = plan(preset.autoencoder, preset.transformer, preset.transformer_training, 128, 128, 2.0, 8.0)
+        millions[name], days[name] = facts["parameters"]["transformer"] / 1e6, facts["days"]["H100"]
+        assert facts["clip"]["tokens"] == 4 * 8 * 8
+    assert 8 < millions["small"] < 11 < millions["default"] < 19
+    assert 250 < millions["base"] < 350
+    assert 1600 < millions["large"] < 1900
+    assert days["tiny"] < days["small"] < days["default"] < days["base"] < days["large"]
+    # by hand: 2 operations per weight and token, three times for training, 256 tokens per clip; attention and text are a few percent
+    by_hand = 6 * millions["base"] * 1e6 * 256 * 512 * 100_000 / (989e12 * 0.4) / 86400
+    assert days["base"] == pytest.approx(by_hand, rel=0.15)

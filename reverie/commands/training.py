@@ -1,4 +1,4 @@
-"""Commands that train: autoencoder, transformer, bundle, plot."""
+"""Commands that train: autoencoder, transformer, bundle, plan, plot."""
 
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def train(options: argparse.Namespace) -> None:
     """The command without a network."""
-    options.parser.error("say what: autoencoder, transformer, bundle or plot")
+    options.parser.error("say what: autoencoder, transformer, bundle, plan or plot")
 
 
 def _preset(options: argparse.Namespace) -> Any:
@@ -133,6 +133,18 @@ def plot(options: argparse.Namespace) -> dict[str, Any]:
     save_sheet(draw_curves(runs), options.output)
     say(options, str(options.output))
     return {"files": [str(options.output)]}
+
+
+def plan(options: argparse.Namespace) -> dict[str, Any]:
+    """A preset to what it would take, computed."""
+    from reverie.sampling.tasks import num_frames_of, parse_size
+    from reverie.training.plan import plan
+
+    preset = _preset(options)
+    num_frames_of(options.seconds, options.fps)
+    facts = plan(preset.autoencoder, preset.transformer, preset.transformer_training, *parse_size(options.size), options.seconds, options.fps)
+    say(options, json.dumps(facts, indent=1))
+    return facts
 
 
 def bundle(options: argparse.Namespace) -> dict[str, Any]:

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reverie.diffusion.flow import Prediction
-from reverie.layers.attention import packed_attention, packed_cross_attention, runs_of
+from reverie.layers.attention import packed_attention, packed_cross_attention
+from reverie.layers.modulation import Levels, gated, modulate
 from reverie.layers.norms import LayerNorm, RMSNorm, layer_norm
 from reverie.layers.precision import Linear
 from reverie.layers.rope import rotate, rotations
@@ -26,7 +27,6 @@ from reverie.text.refiner import TextRefiner, sinusoids
 
 FREQUENCIES = 256  # of the noise level's embedding
 PLACE = (32, 64.0)  # sinusoids of each coordinate of a token: how many, and the longest wave over 2 pi
-MAX_RUNS = 16  # of levels with equal numbers of tokens, beyond which modulation gathers rows instead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +59,6 @@ class Condition:
         """The texts `ids`, in this order, as often as they are named."""
         index = torch.tensor(ids, dtype=torch.long, device=self.mask.device)
         return Condition(tuple((keys[index], values[index]) for keys, values in self.keys_values), self.mask[index])
-
-
-class Spread:
-    """Rows per noise level [G D] to rows per token: by broadcasting over runs of levels with equally many tokens."""
-
-    def __init__(self, level_ids: Tensor, num_levels: int) -> None:
-        self.level_ids = level_ids
-        counts = torch.bincount(level_ids, minlength=num_levels).tolist()
-        in_order = bool((level_ids[1:] >= level_ids[:-1]).all())
-        self.runs = [(first, last, counts[first]) for first, last in runs_of(counts)] if in_order else []
-        self.gather = not in_order or len(self.runs) > MAX_RUNS
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        if self.gather:
-            return rows[self.level_ids]
-        return torch.cat([rows[first:last, None].expand(-1, count, -1).flatten(0, 1) for first, last, count in self.runs])
 
 
 class SelfAttention(nn.Module):
@@ -123,20 +107,15 @@ class Block(nn.Module):
         self.cross = CrossAttention(width, config.heads)
         self.wide, self.narrow = Linear(width, config.feedforward), Linear(config.feedforward, width)
 
-    def forward(self, x: Tensor, modulation: Tensor, spread: Spread, dtype: torch.dtype, rotation: Tensor,
+    def forward(self, x: Tensor, modulation: Tensor, levels: Levels, dtype: torch.dtype, rotation: Tensor,
                 lengths: Sequence[int], masks: Sequence[Tensor | None], spans: Sequence[int], keys_values: tuple[Tensor, Tensor], text_mask: Tensor) -> Tensor:  # fmt: skip
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table).unbind(1)  # each [G D]
-        h = modulate(layer_norm(x), shift1, scale1, spread).to(dtype)  # [L D]
-        x = torch.addcmul(x, self.attention(h, rotation, lengths, masks).float(), spread(gate1))
+        h = modulate(layer_norm(x), shift1, scale1, levels, dtype)  # [L D]
+        x = gated(x, self.attention(h, rotation, lengths, masks), gate1, levels)
         x = x + self.cross(self.norm_cross(x).to(dtype), keys_values, text_mask, spans)
-        h = modulate(layer_norm(x), shift2, scale2, spread).to(dtype)
+        h = modulate(layer_norm(x), shift2, scale2, levels, dtype)
         h = self.narrow(F.gelu(self.wide(h), approximate="tanh"))
-        return torch.addcmul(x, h.float(), spread(gate2))
-
-
-def modulate(x: Tensor, shift: Tensor, scale: Tensor, spread: Spread) -> Tensor:
-    """x * (1 + scale) + shift, with scale and shift [G D] spread over the tokens of each level."""
-    return torch.addcmul(spread(shift), x, spread(1 + scale))
+        return gated(x, h, gate2, levels)
 
 
 class Transformer(nn.Module):
@@ -183,7 +162,7 @@ class Transformer(nn.Module):
     def denoise(self, pack: Pack, condition: Condition) -> Tensor:
         """Span b of the pack (a clip, or a part of one) under text b of the condition: tokens [L C] at their levels -> [L C], fp32."""
         dtype = self.compute_dtype
-        spread = Spread(pack.level_ids, len(pack.sigma))
+        levels = Levels(pack.level_ids, len(pack.sigma))
         level_samples = torch.zeros_like(pack.sigma, dtype=torch.long).scatter_(0, pack.level_ids, pack.sample_ids)  # [G]
         rotation = rotations(pack.positions, self.config.width // self.config.heads)  # [L 1 K/2]
         masks = [_causal_mask(p[:, 0]) if c else None for p, c in zip(pack.positions.split(list(pack.lengths)), pack.causal, strict=True)]
@@ -194,9 +173,9 @@ class Transformer(nn.Module):
         place = self.place(sinusoids(pack.positions, *PLACE).flatten(-2).to(dtype))  # [L D]
         x = self.embed(pack.tokens.to(dtype)).float() + place.float()  # [L D]
         for block, keys_values in zip(self.blocks, condition.keys_values, strict=True):
-            x = block(x, modulation, spread, dtype, rotation, pack.lengths, masks, pack.spans, keys_values, condition.mask)
+            x = block(x, modulation, levels, dtype, rotation, pack.lengths, masks, pack.spans, keys_values, condition.mask)
         shift, scale = (time[:, None] + self.table).unbind(1)  # [G D]
-        return self.out(modulate(layer_norm(x), shift, scale, spread).to(dtype)).float()  # [L C]
+        return self.out(modulate(layer_norm(x), shift, scale, levels, dtype)).float()  # [L C]
 
     def estimate_flops(self, num_tokens: int) -> int:
         """Floating-point operations of one forward pass of one clip: 2 per weight of the blocks and token, plus attention."""

@@ -1,0 +1,38 @@
+"""What a preset would take, computed, not measured: parameters, operations, memory, days."""
+
+from typing import Any
+
+import torch
+
+from reverie.autoencoder.autoencoder import FRAMES, SPATIAL, Autoencoder, AutoencoderConfig
+from reverie.patches.patches import PATCH
+from reverie.training.loop import TrainingConfig
+from reverie.transformer.dit import Transformer, TransformerConfig
+
+# dense bf16 operations per second as the makers state them; 40% of it is what well-kept training code reaches
+HARDWARE = {"RTX 4090": 165e12, "A100": 312e12, "H100": 989e12, "8 x H100": 8 * 989e12}
+REACHED = 0.4
+
+
+def plan(autoencoder: AutoencoderConfig, transformer: TransformerConfig, training: TrainingConfig, width: int, height: int, seconds: float, fps: float) -> dict[str, Any]:
+    """For clips of one shape. flops_per_second_of_video: one evaluation of the transformer, without guidance; memory in GB: fp32
+    weights, gradients, moments and average, without activations.
+    """
+    with torch.device("meta"):
+        networks = Autoencoder(autoencoder), Transformer(transformer)
+    parameters = [sum(p.numel() for p in network.parameters()) for network in networks]
+    token = SPATIAL * PATCH  # pixels per side
+    tokens = -(-round(seconds * fps) // FRAMES) * -(-height // token) * -(-width // token)
+    forward = networks[1].estimate_flops(tokens)
+    total = 3.0 * forward * training.batch_size * training.num_steps
+    return {
+        "computed": True,
+        "parameters": {"autoencoder": parameters[0], "transformer": parameters[1]},
+        "clip": {"size": f"{width}x{height}", "seconds": seconds, "fps": fps, "tokens": tokens},
+        "flops_per_second_of_video": forward / seconds,
+        "training_flops": total,
+        "training_clips": training.batch_size * training.num_steps,
+        "state_gb": round(parameters[1] * 4 * 5 / 1e9, 2),
+        "days": {name: round(total / (peak * REACHED) / 86400, 4) for name, peak in HARDWARE.items()},
+        "share_of_peak_assumed": REACHED,
+    }
