@@ -235,7 +235,8 @@ def _person(colour: tuple[float, ...], gait: Gait) -> Sketch:
     lean = 0.10 * moving * math.copysign(1, gait.speed or 1) if gait.running else 0.0
     bob = 0.04 * moving * math.cos(4 * math.pi * phase)
     trousers = (0.16, 0.18, 0.26) if max(colour) > 0.2 else (0.34, 0.36, 0.44)
-    hip = np.array([0, 0, 1.36 + bob])
+    hip = np.array([0, 0, 1.36 + bob - (0.06 * moving if gait.running else 0.0)])
+    carry = 0.32 if gait.running else 0.5  # of a cycle a foot is down; runners fly
     up = turned("y", lean)
     s.add("ellipsoid", (0.27, 0.40, 0.60), hip + up @ [0, 0, 0.52], colour, up, True)
     s.add("ellipsoid", (0.25, 0.34, 0.22), hip + up @ [0, 0, 0.02], trousers)
@@ -248,7 +249,7 @@ def _person(colour: tuple[float, ...], gait: Gait) -> Sketch:
     s.ball(head + up @ [0.33, 0, -0.04], 0.06, shade(SKIN, 0.9))
     for side in (1, -1):
         s.ball(head + up @ [0.29, side * 0.12, 0.05], 0.055, DARK)
-        forward, lift = _step(phase + (0.0 if side > 0 else 0.5), cycle / 2 * moving, (0.45 if gait.running else 0.22) * moving)
+        forward, lift = _step(phase + (0.0 if side > 0 else 0.5), cycle * carry * moving, (0.45 if gait.running else 0.22) * moving, carry)
         if air:
             forward, lift = 0.1 * side, 0.18
         foot = (forward, side * 0.19, 0.16 + lift)
@@ -281,6 +282,11 @@ def _thing(kind: str, colour: tuple[float, ...]) -> Sketch:
 _FIGURES: dict[str, Callable[[tuple[float, ...], Gait], Sketch]] = {"dog": _dog, "turtle": _turtle, "car": _car, "person": _person}
 
 
-def sketch(kind: str, colour: str, gait: Gait) -> Sketch:
+def paint(colour: str, material: str) -> tuple[float, ...]:
+    """Red, green, blue of a coat in [0, 1]: matte ones are duller, since a highlight alone does not show on every shape."""
+    return tuple(0.80 * c + 0.06 for c in COLOURS[colour]) if material == "matte" else COLOURS[colour]
+
+
+def sketch(kind: str, colour: tuple[float, ...], gait: Gait) -> Sketch:
     """The parts of a subject of this kind and colour at a moment of its gait, at scale 1 (things: about their centre)."""
-    return _FIGURES[kind](COLOURS[colour], gait) if kind in _FIGURES else _thing(kind, COLOURS[colour])
+    return _FIGURES[kind](colour, gait) if kind in _FIGURES else _thing(kind, colour)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reverie.config import did_you_mean
 from reverie.randomness import generator
 from reverie.worlds.figures import FIGURES, HALF, SIZES, Gait, turned
 from reverie.worlds.scene import Format, Scene, Subject
@@ -19,7 +20,7 @@ TICKS = 60  # per second, of planned ways
 STEERING = ("stand", "forward", "left", "right", "back")
 DIRECTIONS = {"left": 180.0, "right": 0.0, "away": 90.0, "toward": -90.0}
 # metres per second at scale 1
-SPEEDS = {"walk": (0.75, 1.2), "run": (1.8, 2.5), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3)}
+SPEEDS = {"walk": (0.75, 1.15), "run": (1.95, 2.6), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3)}
 RUNS_FROM = 1.5  # metres per second at scale 1: slower is a walk
 GAITS = {
     "dog": ("walk", "run"),
@@ -147,7 +148,7 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
     subject = scene.subjects[number]
     x, y, speed = _course(scene, number, format)
     verb, way = verb_and_way(subject.action)
-    ticks = int(math.ceil(format.seconds * TICKS)) + 2
+    ticks = math.ceil(format.seconds * TICKS) + 2
     if verb == "steer":
         return _steered(scene, number, format, ticks)
     if subject.goal == "turn" or way:
@@ -158,8 +159,8 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
     bound = 0.5 * wide + 0.75 * length_of(subject) if scene.plot in ("leave", "enter", "return") and number == 0 else 0.40 * wide
     turning, distance, rows = 0.0, 0.0, np.empty((ticks, 7))
     spin = (2.0 + 1.4 * subject.vigour) * (1 if subject.heading > 0 else -1) * (0.55 if subject.kind == "turtle" else 1.0)
-    jump = math.sqrt(2 * 9.81 * (0.5 + 0.35 * subject.vigour) * SIZES[subject.size]) if verb == "jump" else 0.0
-    begin, flight = 0.1 + subject.moment * 0.3 * format.seconds, 2 * jump / 9.81
+    jump = math.sqrt(2 * scene.gravity * (0.5 + 0.35 * subject.vigour) * SIZES[subject.size]) if verb == "jump" else 0.0
+    begin, flight = 0.1 + subject.moment * 0.3 * format.seconds, 2 * jump / scene.gravity
     sharp = math.radians(80 + 60 * subject.vigour) * (1 if subject.heading > 0 else -1)
     ahead = 1.0
     for n in range(ticks):
@@ -169,12 +170,12 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
         if subject.goal == "stop":
             now = speed * min(1.0, max(0.0, (0.62 - share) / 0.08))
         if jump and begin < t < begin + flight:
-            lift = jump * (t - begin) - 9.81 / 2 * (t - begin) ** 2
+            lift = jump * (t - begin) - scene.gravity / 2 * (t - begin) ** 2
         turn = spin if verb == "spin" else 0.0
         if subject.goal == "turn" and 0.35 <= share <= 0.6 and format.seconds:
             turn = sharp / (0.25 * format.seconds)
         elif turning:
-            turn = math.copysign(min(2.8, abs(turning) * TICKS), turning)
+            turn, now = math.copysign(min(2.8, abs(turning) * TICKS), turning), 0.4 * speed  # sharply, so that it stays in its lane
             turning -= turn / TICKS
             turning = turning if abs(turning) > 1e-6 else 0.0
         elif way and subject.goal != "turn":
@@ -193,13 +194,17 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
 def _steered(scene: Scene, number: int, format: Format, ticks: int) -> _Path:
     """A driver's stream of actions, drawn half a second at a time so that the subject stays in sight, or as the scene gives it per frame."""
     subject = scene.subjects[number]
+    unknown = set(subject.steering) - set(STEERING)
+    if unknown:
+        raise ValueError(f"steering {sorted(unknown)[0]!r}{did_you_mean(sorted(unknown)[0], STEERING)}")
     wide, _ = visible(format)
     rng = generator(scene.seed, scene.index, 1 + number)
     low, high = SPEEDS["drive" if subject.kind == "car" else "walk"]
     top = (low + (high - low) * 0.5 * (1 + subject.vigour)) * math.sqrt(SIZES[subject.size])
     rate = 1.4 if subject.kind == "car" else 2.0
     state = np.array([subject.at * wide, subject.lane, math.radians(subject.heading)])
-    speed, distance, word, rows, words = 0.0, 0.0, "stand", np.empty((ticks, 7)), []
+    speed, distance, word, rows = 0.0, 0.0, "stand", np.empty((ticks, 7))
+    words: list[str] = []
 
     def moved(state: np.ndarray, word: str, speed: float, seconds: float) -> np.ndarray:
         x, y, heading = state
@@ -243,7 +248,7 @@ def _rest(subject: Subject) -> float:
 def _friction(subject: Subject, speed: float, format: Format) -> float:
     verb, _ = verb_and_way(subject.action)
     if subject.goal == "stop":
-        return speed / max(0.55 * format.seconds, 0.2) / 9.81
+        return speed / max(0.55 * format.seconds, 0.2) / 9.81  # it comes to rest after 55% of the clip
     return {"roll": 1.0, "slide": 0.015, "spin": 0.01}.get(verb, 0.6)
 
 
@@ -262,7 +267,7 @@ def _physics_xml(scene: Scene, frictions: dict[int, float]) -> str:
         }[subject.kind]  # fmt: skip
         bodies.append(
             f'<body name="{n}"><freejoint/><geom name="{n}" {shape} density="100" condim="6" priority="1" '
-            f'friction="{frictions[n]:.5f} .004 .0005" solref="-9000 {-14 if subject.kind == "ball" else -40}"/></body>'
+            f'friction="{frictions[n]:.5f} .004 .0005" solref="-9000 {-22 if subject.kind == "ball" else -40}"/></body>'
         )
     walls = "".join(
         f'<geom type="box" size="{1.75 * p.scale} {0.18 * p.scale} {1.75 * p.scale}" pos="{p.position[0]} {p.position[1]} {1.75 * p.scale}"/>'
