@@ -57,6 +57,7 @@ def test_a_run_killed_at_random_moments_equals_an_undisturbed_one(footage_folder
     autoencoder = model_folder / "autoencoder.safetensors"
     for name in ("whole", "killed"):
         shutil.copytree(footage_folder, tmp_path / f"footage-{name}", ignore=shutil.ignore_patterns("latents-*"))
+    assert carry_out(["--help"])  # so that what the others are forked from has imported everything
     start = time.monotonic()
     assert carry_out(command(tmp_path / "footage-whole", autoencoder, tmp_path / "whole"))
     whole = time.monotonic() - start
@@ -64,7 +65,7 @@ def test_a_run_killed_at_random_moments_equals_an_undisturbed_one(footage_folder
     run = command(tmp_path / "footage-killed", autoencoder, tmp_path / "killed")
     while landed < kills:
         tries += 1
-        landed += not carry_out(run, rng.uniform(0.0, 0.75 * whole))
+        landed += not carry_out(run, rng.uniform(0.1 * whole, 0.9 * whole))
         if (tmp_path / "killed" / "transformer.safetensors").exists():  # it came to its end: begin it again
             assert tries < 20 * kills
             if landed < kills:
