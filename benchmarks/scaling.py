@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from reverie.presets import default
+from reverie.sampling.reverie import BUNDLED
 from reverie.transformer.dit import Transformer, TransformerConfig
 
 BATCH = 48  # clips
@@ -54,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--autoencoder", type=Path, default=Path("reverie/weights/autoencoder.safetensors"))
+    parser.add_argument("--autoencoder", type=Path, default=BUNDLED / "autoencoder.safetensors")
     parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args()
     figures: dict[str, dict[str, object]] = {}

@@ -57,6 +57,7 @@ def test_a_run_killed_at_random_moments_equals_an_undisturbed_one(footage_folder
     autoencoder = model_folder / "autoencoder.safetensors"
     for name in ("whole", "killed"):
         shutil.copytree(footage_folder, tmp_path / f"footage-{name}", ignore=shutil.ignore_patterns("latents-*"))
+    assert carry_out(["--help"])  # so that what the others are forked from has imported everything
     start = time.monotonic()
     assert carry_out(command(tmp_path / "footage-whole", autoencoder, tmp_path / "whole"))
     whole = time.monotonic() - start
@@ -64,7 +65,7 @@ def test_a_run_killed_at_random_moments_equals_an_undisturbed_one(footage_folder
     run = command(tmp_path / "footage-killed", autoencoder, tmp_path / "killed")
     while landed < kills:
         tries += 1
-        landed += not carry_out(run, rng.uniform(0.0, 0.75 * whole))
+        landed += not carry_out(run, rng.uniform(0.1 * whole, 0.9 * whole))
         if (tmp_path / "killed" / "transformer.safetensors").exists():  # it came to its end: begin it again
             assert tries < 20 * kills
             if landed < kills:
@@ -100,21 +101,23 @@ def test_a_run_goes_on_with_another_number_of_processes(footage_folder: Path, mo
     """Saved with N at step 20, loaded with M: the whole state is the same before any step, and 20 steps later the losses agree to 1e-4."""
     run, autoencoder = tmp_path / "run", model_folder / "autoencoder.safetensors"
     settings = ["transformer_training.milestone_every=20", "transformer_training.checkpoint_minutes=1000"]
-    torchrun(saved, command(footage_folder, autoencoder, run, *settings))
-    whole = losses(run)
+    whole = command(footage_folder, autoencoder, run, *settings)
+    assert carry_out(whole) if saved == 1 else torchrun(saved, whole)
+    curve = losses(run)
     shutil.copytree(run, tmp_path / "other")
     digests = []
     for processes, folder in ((saved, run), (loaded, tmp_path / "other")):
-        torchrun(processes, [*command(footage_folder, autoencoder, folder, *settings), "--resume", "20"])
+        again = [*command(footage_folder, autoencoder, folder, *settings), "--resume", "20"]
+        assert carry_out(again) if processes == 1 else torchrun(processes, again)
         begun = [row for row in rows(folder) if row.get("event") == "goes on"][-1]
         assert (begun["step"], begun["processes"]) == (20, processes)
         digests.append(begun["state"])
     assert digests[0] == digests[1]
-    assert losses(run) == whole  # with the same number, bit for bit
+    assert losses(run) == curve  # with the same number, bit for bit
     other = losses(tmp_path / "other")
     # sums over processes come in another order: 1e-7 of fp32, made larger by Muon's bf16
-    assert max(abs(other[step] - whole[step]) for step in whole) < 1e-4
-    assert any(other[step] != whole[step] for step in whole) or saved == loaded
+    assert max(abs(other[step] - curve[step]) for step in curve) < 1e-4
+    assert other != curve
 
 
 @pytest.mark.slow

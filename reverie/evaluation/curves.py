@@ -35,18 +35,19 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def draw_curves(runs: dict[str, list[dict[str, Any]]]) -> Image.Image:
-    """One diagram per figure that any run has, the runs' names and last losses below; the step is the horizontal axis."""
+    """The runs' names and last losses, then one diagram per figure that any run has; the step is the horizontal axis of all of them."""
     panels = [(name, log) for name, log in PANELS if any(name in row for rows in runs.values() for row in rows)]
     panels += [(name, True) for name in sorted({key for rows in runs.values() for row in rows for key in row if key.startswith("error_")})]
     cell = (PANEL[0] + MARGIN[0] + MARGIN[2], PANEL[1] + MARGIN[1] + MARGIN[3])
     columns = 1 if len(panels) == 1 else 2
     lines = -(-len(panels) // columns)
-    picture = Image.new("RGB", (columns * cell[0], lines * cell[1] + 20 * len(runs) + 10), "white")
+    head = 20 * len(runs) + 10
+    picture = Image.new("RGB", (columns * cell[0], head + lines * cell[1]), "white")
     canvas = ImageDraw.Draw(picture)
     for number, (name, log) in enumerate(panels):
-        _diagram(canvas, number % columns * cell[0] + MARGIN[0], number // columns * cell[1] + MARGIN[1], name, log, runs)
+        _diagram(canvas, number % columns * cell[0] + MARGIN[0], head + number // columns * cell[1] + MARGIN[1], name, log, runs)
     for number, (run, rows) in enumerate(runs.items()):
-        y = lines * cell[1] + 20 * number
+        y = 8 + 20 * number
         last = next((f", loss {row['loss']:.4g}" for row in reversed(rows) if "loss" in row), "")
         canvas.line([(MARGIN[0], y + 8), (MARGIN[0] + 30, y + 8)], fill=COLOURS[number % len(COLOURS)], width=3)
         canvas.text((MARGIN[0] + 38, y), f"{run}: step {rows[-1]['step']}{last}", fill="black", font=FONT)
@@ -57,7 +58,7 @@ def _diagram(canvas: ImageDraw.ImageDraw, left: int, top: int, name: str, log: b
     """One figure over the step: the values thin and pale, their running average on top."""
     curves = {run: np.array([(row["step"], row[name]) for row in rows if name in row and (row[name] > 0 or not log)], float).reshape(-1, 2) for run, rows in runs.items()}
     shown = np.concatenate([curve for curve in curves.values() if len(curve)])
-    last = max(shown[:, 0].max(), 1.0)
+    last = max(1, *(row["step"] for rows in runs.values() for row in rows))
     low, high = np.quantile(shown[:, 1], [0.0, 1.0])
     low, high = (low, max(high, low * 1.01)) if log else (min(low, 0.0), max(high, low + 1e-9))
     scale = math.log if log else float
@@ -71,7 +72,7 @@ def _diagram(canvas: ImageDraw.ImageDraw, left: int, top: int, name: str, log: b
     for value in _ticks(low, high, log):
         y = place(0, value)[1]
         canvas.line([(left, y), (left + width, y)], fill="#e4e4e4")
-        canvas.text((left - 6, y), f"{value:.3g}", fill="black", font=FONT, anchor="rm")
+        canvas.text((left - 6, y), f"{value:g}", fill="black", font=FONT, anchor="rm")
     for step in _ticks(0, last, False):
         x = place(step, high)[0]
         canvas.line([(x, top + height), (x, top + height + 4)], fill="#999999")
@@ -97,7 +98,7 @@ def _ticks(low: float, high: float, log: bool) -> list[float]:
     if log:
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         every = (1, 2, 5) if high / low < 1000 else (1,)
-        return [digit * 10.0**n for n in decades for digit in every if low <= digit * 10.0**n <= high] or [low, high]
+        return [digit * 10.0**n for n in decades for digit in every if low <= digit * 10.0**n <= high] or [float(f"{value:.3g}") for value in (low, high)]
     rough = (high - low) / 5
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * digit for digit in (1, 2, 5, 10) if unit * digit >= rough)

@@ -74,7 +74,7 @@ def save(folder: Path, state: State, about: dict[str, Any], world: World, milest
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    return sorted(folder.glob("step-*"))
+    return sorted(folder.glob("step-" + 8 * "[0-9]"))
 
 
 def path_of(folder: Path, step: int) -> Path:

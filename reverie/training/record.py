@@ -59,13 +59,13 @@ def describe(folder: Path, about: dict[str, Any]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """The program, its commit if it lies in a git repository, and what it stands on."""
+    """The program, its commit if it runs from its own git repository, and what it stands on."""
     found = {"reverie": __version__, "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version(), "system": platform.platform()}
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return found  # no git here
+    root = Path(__file__).parents[2]
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return found
+    answer = subprocess.run([git, "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False)
     return found | ({"commit": answer.stdout.strip()} if answer.returncode == 0 else {})
 
 

@@ -1,6 +1,7 @@
 """The two trainings from footage to a weights file: what each network, its data and its objective are."""
 
 import functools
+import itertools
 import json
 import logging
 import shutil
@@ -27,6 +28,7 @@ from reverie.text.vocabulary import vocabulary_of
 from reverie.training.distributed import World
 from reverie.training.loop import BatchAt, Objective, Stretch, TrainingConfig, train
 from reverie.training.objectives import Cuts, autoencoder_objective, transformer_objective
+from reverie.training.optim import make_optimizers
 from reverie.training.record import peak_memory_gb
 from reverie.transformer.dit import Transformer, TransformerConfig
 
@@ -63,17 +65,26 @@ class Run:
         return self.write(averaged)
 
     def rehearse(self, world: World, stretch: Stretch) -> dict[str, Any]:
-        """What the run would take: one part of the first batch goes forward and backward (twice, the second time is measured)."""
+        """What the run would take: two steps with one part of the first batch, of which the second is measured; nothing is kept."""
         parts = world.size * stretch.accumulate
+        optimizers = make_optimizers(self.network, self.config.learning_rate, self.config.muon_learning_rate, self.config.weight_decay)
         for _ in range(2):
+            times = [time.perf_counter()]
             part = self.batch_at(0, 0, parts)
-            start = time.perf_counter()
+            times.append(time.perf_counter())
             loss, _, figures = self.objective(self.network, part, self.config.seed)
             loss.backward()
-            seconds = (time.perf_counter() - start) * stretch.accumulate
+            times.append(time.perf_counter())
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            times.append(time.perf_counter())
+        making, learning, stepping = (after - before for before, after in itertools.pairwise(times))
+        seconds = stretch.accumulate * learning + stepping
         return {
             **self.facts, "parameters": sum(p.numel() for p in self.network.parameters()), "num_steps": self.config.num_steps, "batch_size": self.config.batch_size,
             "processes": world.size, "tokens_per_step": figures["tokens"][0] * parts, "seconds_per_step": round(seconds, 3), "hours": round(seconds * self.config.num_steps / 3600, 2),
+            "seconds_to_make_a_batch": round(stretch.accumulate * making, 3),
             "memory_gb": round(peak_memory_gb(), 2), "checkpoint_gb": round(_state_bytes(self.network) / 1e9, 3), "free_gb": round(_free(self.folder) / 1e9, 1),
         }  # fmt: skip
 
