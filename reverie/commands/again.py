@@ -11,7 +11,7 @@ from reverie.commands.talking import digest_of, note, say
 
 def rerun(options: argparse.Namespace) -> dict[str, Any]:
     """What a file remembers of how it was made, done once more; says whether the frames are the same."""
-    from reverie.video import default_name, probe, shown
+    from reverie.video import check_target, default_name, probe, shown
 
     facts = probe(options.file)
     made = facts.get("made", {})
@@ -28,8 +28,8 @@ def rerun(options: argparse.Namespace) -> dict[str, Any]:
     output = options.output or default_name(str(made.get("prompt", "")), int(made.get("seed", 0)), facts["size"], ending)
     if options.output and options.output.exists() and options.output.samefile(options.file):
         raise ValueError(f"{name}: is the file itself; name another with -o")
-    if not output.parent.is_dir():
-        raise ValueError(f"the folder {shown(output.parent)} does not exist: create it, or write elsewhere")
+    width, height = (int(side) for side in facts["size"].split("x"))
+    check_target(output, facts["num_frames"], width, height, facts["fps"])
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".reverie-") as folder:
         again.output = Path(folder) / f"again{output.suffix}"
         files = again.run(again)["files"]
