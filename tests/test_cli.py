@@ -62,7 +62,7 @@ BAD_LINES = [
     (["animate", "IN/clip.mkv", "x", "--num-frames", "0", "-o", "OUT.mkv"], "between 1 and 240"), (["animate", "IN/clip.mkv", "x", "-o", "OUT.png"], "holds one frame"),
     (["sheet"], "required: files"), (["sheet", "missing.mp4", "-o", "OUT.png"], "no such file"), (["sheet", "IN/clip.mkv", "-o", "OUT.mp4"], "a sheet is a .png"), (["sheet", "IN/clip.mkv", "--columns", "0"], "at least 1"),
     (["info", "missing.mp4"], "no such file"), (["info", "IN/folder.mp4"], "holds no image"), (["info", "IN/a\nb.mp4"], "a\\nb.mp4: no such file"), (["rerun"], "required: file"), (["rerun", "missing.mp4"], "no such file"), (["rerun", "IN/clip.mkv"], "does not remember"),
-    (["rerun", "IN/hostile.mkv"], "makes no video"), (["rerun", "IN/damaged.mkv"], "damaged"), (["rerun", "IN/orphan.mkv"], "was made from cat.png (sha256 0123"), (["completion"], "required: shell"), (["completion", "tcsh"], "invalid choice"), (["doctor", "now"], "unrecognized"),
+    (["rerun", "IN/hostile.mkv"], "makes no video"), (["rerun", "IN/damaged.mkv"], "damaged"), (["rerun", "IN/orphan.mkv"], "was made from cat.png (sha256 0123"), (["rerun", "IN/thief.mkv"], "damaged"), (["rerun", "IN/help.mkv"], "makes no video"), (["completion"], "required: shell"), (["completion", "tcsh"], "invalid choice"), (["doctor", "now"], "unrecognized"),
     (["worlds", "render", "--world", "dioramma", "--num-clips", "1", "-o", "OUT"], "did you mean 'diorama'"), (["worlds", "render", "-o", "OUT"], "required: --num-clips"), (["worlds", "render", "--num-clips", "0", "-o", "OUT"], "at least 1"),
     (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--fps", "inf"], "rate between"), (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--processes", "0"], "--processes 0"), (["train"], "say what"),
     (["train", "autoencoder", "--preset", "tinny", "--data", "x", "--run", "OUT"], "did you mean 'tiny'"), (["train", "transformer", "--preset", "tiny", "--data", "nowhere", "--run", "OUT"], "no such folder"), (["evaluate"], "say what"),
@@ -79,7 +79,13 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.png").write_text("hello")
     clip.save(folder / "clip.mkv")
     orphan = {"command": ["animate", "--", "cat.png", "x"], "inputs": [{"word": 2, "name": "cat.png", "digest": "0123456789abcdef" * 4}]}
-    for name, made in {"hostile": {"command": ["worlds", "render", "--num-clips=9", "--output", "/"]}, "damaged": {"command": [1, {}]}, "orphan": orphan}.items():
+    for name, made in {
+        "hostile": {"command": ["worlds", "render", "--num-clips=9", "--output", "/"]},
+        "damaged": {"command": [1, {}]},
+        "orphan": orphan,
+        "thief": {"command": ["animate", "--", "/etc/passwd", "x"]},
+        "help": {"command": ["generate", "--help"]},
+    }.items():
         dataclasses.replace(clip, metadata=made).save(folder / f"{name}.mkv")
     return folder
 
