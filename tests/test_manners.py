@@ -64,6 +64,14 @@ def test_rerun_makes_the_same_frames(model_folder: Path, tmp_path: Path, capsys:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-0.mkv", "a-1.mkv", "again0.mkv", "again1.mkv"]
 
 
+def test_what_python_made_can_be_run_again(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    clip = reverie.load(model_folder).generate("a red ball", size="32x32", num_frames=5, num_steps=2, seed=4, fps=12.5)
+    path = clip.save(tmp_path / "a.mp4")
+    assert main(["rerun", str(path), "-o", str(tmp_path / "b.mkv"), "--model", str(model_folder), "--json"]) == 0
+    assert last_json(capsys)["same_frames"] is True
+    assert np.array_equal(read(tmp_path / "b.mkv").frames, clip.frames)
+
+
 def test_rerun_asks_for_what_is_missing(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     model = ["--model", str(model_folder)]
     image = made_clip(0, frames=1, height=32, width=32).save(tmp_path / "cat.png")

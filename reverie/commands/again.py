@@ -54,7 +54,7 @@ def _words(made: dict[str, Any], name: str) -> list[str]:
     """The remembered command line. It comes from a file, so its shape is checked; argparse checks the rest."""
     words = made.get("command")
     if words is None:
-        raise ValueError(f"{name}: does not remember a command line" + (" (it was made from Python: call the same method with what `reverie info` shows)" if made else ""))
+        raise ValueError(f"{name}: does not remember a command line" + (" (it was made from Python with more than words: call the same method again)" if made else ""))
     inputs = made.get("inputs", [])
     fine = isinstance(words, list) and words and all(isinstance(word, str) for word in words) and isinstance(inputs, list)
     places = range(1, len(words)) if fine else range(0)

@@ -1,7 +1,7 @@
 """`Reverie`: the networks that belong together, loaded, with the verbs. `reverie.load()` gives the bundled one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from reverie.sampling.sampler import SamplerConfig, sample
 from reverie.text.encoder import TextEncoder, sentence_encoder
 from reverie.text.vocabulary import unknown_words
 from reverie.transformer.dit import Transformer, TransformerConfig
-from reverie.video import Video
+from reverie.video import Video, frames_digest
 
 BUNDLED = Path(__file__).parent.parent / "weights"
 NATIVE_AREA = 192 * 192  # pixels: larger images are scaled down before they are animated
@@ -99,7 +99,10 @@ class Reverie:
         canvas = tasks.text_to_video(
             prompt, channels=self.autoencoder.config.latent_channels, width=width, height=height, num_frames=frames, fps=fps, seed=seed, negative_prompt=negative_prompt
         )
-        return self.film([canvas], SamplerConfig(num_steps=num_steps, guidance_scale=guidance_scale), progress)[0]
+        clip = self.film([canvas], SamplerConfig(num_steps=num_steps, guidance_scale=guidance_scale), progress)[0]
+        settings = {"seconds": frames / fps, "size": size, "fps": fps, "seed": seed, "num-steps": num_steps, "guidance-scale": guidance_scale, "negative-prompt": negative_prompt}
+        command = ["generate", *(f"--{name}={value}" for name, value in settings.items()), "--", prompt]  # what `reverie rerun` runs
+        return replace(clip, metadata={**clip.metadata, "command": command, "frames": frames_digest(clip.frames)})
 
     def animate(
         self, image: Video, prompt: str, *, num_frames: int = 17, fps: float = 8.0, seed: int = 0, num_steps: int = SamplerConfig.num_steps,
@@ -108,7 +111,7 @@ class Reverie:
         """The first frame of `image` comes alive; it is frame 0 of the result, exactly. Use `fit` on a picture that is too large."""
         canvas = tasks.image_to_video(image, prompt, autoencoder=self.autoencoder, num_frames=num_frames, fps=fps, seed=seed, negative_prompt=negative_prompt)
         clip = self.film([canvas], SamplerConfig(num_steps=num_steps, guidance_scale=guidance_scale), progress)[0]
-        return Video(_keep_first(clip.frames, image.frames[0]), clip.fps, clip.metadata, clip.latents)
+        return replace(clip, frames=_keep_first(clip.frames, image.frames[0]))
 
     def film(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None) -> list[Video]:
         """Fill canvases, together, and decode them. Clip n depends on canvas n alone."""
