@@ -48,33 +48,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help()
         return 2
-    options, result, code, error, start = argparse.Namespace(json="--json" in arguments, debug="--debug" in arguments), {}, 0, None, time.monotonic()
+    options = argparse.Namespace(json="--json" in arguments, debug="--debug" in arguments, parser=parser)
+    result: dict[str, Any] = {}
+    code, error, start = 0, None, time.monotonic()
+    log, handler = logging.getLogger(PROGRAM), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
     try:
         options = _parse(parser, arguments)
-        logging.basicConfig(level=logging.WARNING if options.quiet else logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+        log.setLevel(logging.WARNING if options.quiet else logging.INFO)
         result = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        code, error = 130, "interrupted"
+        code, error = 130, f"{PROGRAM}: interrupted"
     except BrokenPipeError:  # whoever read the results has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as problem:
-        if options.debug:
+        if options.debug and not isinstance(problem, UsageError):
             raise
-        code = 2 if isinstance(problem, ValueError | FileExistsError | NotADirectoryError) else 1
-        from reverie.video.naming import shown  # here, since it takes a while and only errors need it
-
-        error = shown(_one_line(problem))
+        code, error = 2 if isinstance(problem, ValueError | FileExistsError | NotADirectoryError) else 1, _one_line(problem)
+    finally:
+        log.removeHandler(handler)
     if error is not None:
-        print(error if error.startswith(PROGRAM) else f"{PROGRAM}: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
     if options.json:
-        verb = getattr(options, "parser", parser).prog.removeprefix(PROGRAM).strip()
-        print(
-            json.dumps(
-                {"verb": verb, "ok": code == 0, "exit_code": code, "error": error, "files": [], "elapsed_seconds": round(time.monotonic() - start, 3), **result}, ensure_ascii=False
-            )
-        )
+        frame = {"verb": options.parser.prog.removeprefix(PROGRAM).strip(), "ok": code == 0, "exit_code": code, "error": error, "files": []}
+        print(json.dumps({**frame, "elapsed_seconds": round(time.monotonic() - start, 3), **result}, ensure_ascii=False))
     return code
 
 
@@ -86,8 +86,13 @@ def _parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _one_line(problem: Exception) -> str:
+    from reverie.video.naming import shown  # here, since it loads codecs and only errors need it
+
+    text = " ".join(str(problem).split())
     foreseen = isinstance(problem, ValueError | RuntimeError | OSError)
-    return " ".join(str(problem).split()) if foreseen else f"{type(problem).__name__}: {' '.join(str(problem).split())} (--debug shows where)"
+    if isinstance(problem, UsageError):
+        return shown(text)
+    return f"{PROGRAM}: " + shown(text if foreseen else f"{type(problem).__name__}: {text} (--debug shows where)")
 
 
 def build_parser() -> Parser:

@@ -1,5 +1,6 @@
 """The command line: what it makes, what it says, what it refuses, with the right exit code and nothing left behind."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -43,33 +44,73 @@ def test_an_image_an_animation_and_a_sheet(model_folder: Path, tmp_path: Path):
     assert reverie.read(sheet).frames.shape[2] >= 5 * 32
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["generate", "x", "-o", "OUT.mp4", "--seeed", "3"], "did you mean --seed?"), (["generate"], "required: prompt"), (["generate", "", "-o", "OUT.mp4"], "prompt is empty"),
-        (["generate", "x", "-o", "OUT.mp4", "--size", "0x0"], "between 16 and 2048"), (["generate", "x", "-o", "OUT.mp4", "--size", "big"], "WIDTHxHEIGHT"),
-        (["generate", "x", "-o", "OUT.mp4", "--size", "33x33"], "even sides"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "0"], "positive"),
-        (["generate", "x", "-o", "OUT.mp4", "--seconds", "long"], "invalid float"), (["generate", "x", "-o", "OUT.avi"], "not one of"), (["generate", "x", "-o", "OUT/no/a.mp4"], "does not exist"),
-        (["generate", "x", "-o", "OUT.mp4", "--num-steps", "0"], "num_steps is 0"), (["generate", "x", "-o", "OUT.mp4", "--num-videos", "0"], "--num-videos 0"),
-        (["generate", "x", "-o", "OUT.mp4", "--model", "nowhere"], "no such weights file"), (["generate", "x", "-o", "OUT.mp4", "--num-steps", "1001"], "between 1 and 1000"),
-        (["animate", "missing.png", "x", "-o", "OUT.mp4"], "missing.png: no such file"), (["sheet", "missing.mp4", "-o", "OUT.png"], "no such file"), (["sheet"], "required: files"),
-        (["info", "missing.mp4"], "no such file"), (["worlds", "render", "--world", "dioramma", "--num-clips", "1", "-o", "OUT"], "did you mean 'diorama'"),
-        (["worlds", "render", "--num-clips", "0", "-o", "OUT"], "at least 1"), (["evaluate", "prompts", "--list", "mine", "--model", "nowhere"], "no list of prompts"), (["train"], "say what"),
-        (["generate", "x", "-o", "OUT.png", "--fps", "inf"], "fps is inf"), (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--fps", "inf"], "rate between"),
-        (["evaluate", "prompts", "--limit", "0"], "--limit 0"), (["evaluate", "prompts", "--sheet", "a.txt"], "not one of"), (["dream"], "invalid choice"),
-    ],
-)  # fmt: skip
-def test_bad_command_lines_get_one_line(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+BAD_LINES = [
+    (["dream"], "invalid choice"), (["generate"], "required: prompt"), (["generate", "x", "y"], "unrecognized arguments: y"), (["generate", "x", "-o", "OUT.mp4", "--seeed", "3"], "did you mean --seed?"),
+    (["generate", "x", "-o"], "expected one argument"), (["generate", "", "-o", "OUT.mp4"], "prompt is empty"), (["generate", " \n", "-o", "OUT.mp4"], "prompt is empty"),
+    (["generate", "x", "-o", "OUT.mp4", "--size", "0x0"], "between 16 and 2048"), (["generate", "x", "-o", "OUT.mp4", "--size", "big"], "WIDTHxHEIGHT"),
+    (["generate", "x", "-o", "OUT.mp4", "--size", "128"], "WIDTHxHEIGHT"), (["generate", "x", "-o", "OUT.mp4", "--size", "64x64x64"], "WIDTHxHEIGHT"), (["generate", "x", "-o", "OUT.mp4", "--size", "9999x64"], "between 16 and 2048"),
+    (["generate", "x", "-o", "OUT.mp4", "--size", "33x33"], "use 34x34"), (["generate", "x", "-o", "OUT.webm", "--size", "32x33"], "use 32x34"),
+    (["generate", "x", "-o", "OUT.mp4", "--seconds", "0"], "positive"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "nan"], "positive"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "inf"], "positive"),
+    (["generate", "x", "-o", "OUT.mp4", "--seconds", "0.3"], "use 0.25 or 0.375 seconds"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "1000"], "between 1 and 240"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "long"], "invalid float"),
+    (["generate", "x", "-o", "OUT.mp4", "--fps", "0"], "positive"), (["generate", "x", "-o", "OUT.png", "--fps", "inf"], "fps is inf"), (["generate", "x", "-o", "OUT.gif", "--fps", "60", "--seconds", "1"], "at most 50"),
+    (["generate", "x", "-o", "OUT.avi"], "not one of"), (["generate", "x", "-o", "OUT.txt"], "not one of"), (["generate", "x", "-o", "OUT/no/a.mp4"], "does not exist"), (["generate", "x", "-o", "IN"], "exists"),
+    (["generate", "x", "-o", "."], "name a file"), (["generate", "x", "-o", "IN/folder.mp4"], "is a folder"), (["generate", "x", "-o", "x" * 300 + ".mp4"], "255 bytes"),
+    (["generate", "x", "-o", "OUT.mp4", "--num-steps", "0"], "num_steps is 0"), (["generate", "x", "-o", "OUT.mp4", "--num-steps", "1001"], "between 1 and 1000"), (["generate", "x", "-o", "OUT.mp4", "--num-steps", "2.5"], "invalid int"),
+    (["generate", "x", "-o", "OUT.mp4", "--guidance-scale", "31"], "between 0 and 30"), (["generate", "x", "-o", "OUT.mp4", "--guidance-scale", "nan"], "guidance_scale is nan"), (["generate", "x", "-o", "OUT.mp4", "--seed", "x"], "invalid int"),
+    (["generate", "x", "-o", "OUT.mp4", "--num-videos", "0"], "--num-videos 0"), (["generate", "x", "-o", "OUT.mp4", "--num-videos", "65"], "between 1 and 64"), (["generate", "x", "-o", "OUT.mp4", "--model", "nowhere"], "no such weights file"),
+    (["animate", "missing.png", "x", "-o", "OUT.mp4"], "missing.png: no such file"), (["animate", "IN/text.png", "x", "-o", "OUT.mp4"], "first bytes"), (["animate", "IN/clip.mkv"], "required: prompt"), (["animate", "IN/clip.mkv", "", "-o", "OUT.mkv"], "prompt is empty"),
+    (["animate", "IN/clip.mkv", "x", "--num-frames", "0", "-o", "OUT.mkv"], "between 1 and 240"), (["animate", "IN/clip.mkv", "x", "-o", "OUT.png"], "holds one frame"),
+    (["sheet"], "required: files"), (["sheet", "missing.mp4", "-o", "OUT.png"], "no such file"), (["sheet", "IN/clip.mkv", "-o", "OUT.mp4"], "a sheet is a .png"), (["sheet", "IN/clip.mkv", "--columns", "0"], "at least 1"),
+    (["info", "missing.mp4"], "no such file"), (["info", "IN/folder.mp4"], "holds no image"), (["info", "IN/a\nb.mp4"], "a\\nb.mp4: no such file"), (["rerun"], "required: file"), (["rerun", "missing.mp4"], "no such file"), (["rerun", "IN/clip.mkv"], "does not remember"),
+    (["rerun", "IN/hostile.mkv"], "makes no video"), (["rerun", "IN/damaged.mkv"], "damaged"), (["rerun", "IN/orphan.mkv"], "was made from cat.png (sha256 0123"), (["rerun", "IN/thief.mkv"], "damaged"), (["rerun", "IN/help.mkv"], "makes no video"), (["completion"], "required: shell"), (["completion", "tcsh"], "invalid choice"), (["doctor", "now"], "unrecognized"),
+    (["worlds", "render", "--world", "dioramma", "--num-clips", "1", "-o", "OUT"], "did you mean 'diorama'"), (["worlds", "render", "-o", "OUT"], "required: --num-clips"), (["worlds", "render", "--num-clips", "0", "-o", "OUT"], "at least 1"),
+    (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--fps", "inf"], "rate between"), (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--processes", "0"], "--processes 0"), (["train"], "say what"),
+    (["train", "autoencoder", "--preset", "tinny", "--data", "x", "--run", "OUT"], "did you mean 'tiny'"), (["train", "transformer", "--preset", "tiny", "--data", "nowhere", "--run", "OUT"], "no such folder"), (["evaluate"], "say what"),
+    (["evaluate", "prompts", "--list", "mine", "--model", "nowhere"], "no list of prompts"), (["evaluate", "prompts", "--limit", "0"], "--limit 0"), (["evaluate", "prompts", "--sheet", "a.txt"], "not one of"), (["evaluate", "autoencoder", "--data", "nowhere"], "no such folder"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files to give to commands that refuse them."""
+    folder = tmp_path_factory.mktemp("given")
+    clip = made_clip(0, frames=2)
+    (folder / "folder.mp4").mkdir()
+    (folder / "text.png").write_text("hello")
+    clip.save(folder / "clip.mkv")
+    orphan = {"command": ["animate", "--", "cat.png", "x"], "inputs": [{"word": 2, "name": "cat.png", "digest": "0123456789abcdef" * 4}]}
+    for name, made in {
+        "hostile": {"command": ["worlds", "render", "--num-clips=9", "--output", "/"]},
+        "damaged": {"command": [1, {}]},
+        "orphan": orphan,
+        "thief": {"command": ["animate", "--", "/etc/passwd", "x"]},
+        "help": {"command": ["generate", "--help"]},
+    }.items():
+        dataclasses.replace(clip, metadata=made).save(folder / f"{name}.mkv")
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_LINES)
+def test_bad_command_lines_get_one_line(arguments: list[str], message: str, given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(tmp_path)
-    try:
-        code = main([a.replace("OUT", str(tmp_path / "out")) for a in arguments])
-    except SystemExit as error:
-        code = error.code
+    before = sorted(given.rglob("*"))
+    code = main([a.replace("OUT", str(tmp_path / "out")).replace("IN", str(given)) for a in arguments])
     text = capsys.readouterr().err
     assert code == 2
     assert message in text
     assert text.count("\n") == 1
+    assert text.startswith("reverie")
     assert list(tmp_path.iterdir()) == []
+    assert sorted(given.rglob("*")) == before
+
+
+def test_an_error_is_json_too(capsys: pytest.CaptureFixture[str]):
+    for arguments in (["info", "missing.mp4", "--json"], ["generate", "--json", "x", "--seeed", "1"]):
+        assert main(arguments) == 2
+        captured = capsys.readouterr()
+        answer = json.loads(captured.out.splitlines()[-1])
+        assert (answer["ok"], answer["exit_code"], answer["files"]) == (False, 2, [])
+        assert captured.err.strip().endswith(answer["error"])
 
 
 def test_an_unwritable_folder_is_refused(model_folder: Path, capsys: pytest.CaptureFixture[str]):

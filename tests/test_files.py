@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reverie.cli import main
 from reverie.video import Video, probe, read, reading
+from reverie.video.timing import retime
 from tests import odd_files as odd
 from tests.conftest import made_clip
 
@@ -232,10 +235,17 @@ def test_frames_out_of_order_are_sorted():
 
 
 def reading_order(times: list[float]) -> tuple[float, list[int] | None]:
-    from reverie.video.timing import retime
-
     fps, pick, _ = retime(times, max(times) + 0.1, 0.001, [None])
     return round(fps, 6), pick
+
+
+@given(st.integers(2, 300), st.sampled_from([5.0, 8.0, 12.5, 24000 / 1001, 25.0, 30000 / 1001, 50.0]), st.sampled_from([0.01, 0.001, 1 / 90000]), st.floats(-1000, 1000))
+def test_a_stated_rate_is_believed_if_the_time_stamps_agree(count: int, fps: float, tick: float, start: float):
+    times = [round((start + n / fps) / tick) * tick for n in range(count)]
+    found, pick, note = retime(times, times[-1] + 1 / fps, tick, [fps])
+    assert (found, pick, note) == (pytest.approx(fps, rel=1e-6), None, "")
+    if count > 50:
+        assert retime(times, times[-1] + 1 / fps, tick, [fps * 1.1])[0] == pytest.approx(fps, rel=0.02)
 
 
 def test_every_start_of_a_file_is_read_or_refused(tmp_path: Path):

@@ -51,8 +51,10 @@ def animate(options: argparse.Namespace) -> dict[str, Any]:
     """An image to a video that begins with it."""
     from reverie.sampling import tasks
     from reverie.sampling.reverie import fit
+    from reverie.sampling.sampler import SamplerConfig
     from reverie.video import check_target, default_name, shown
 
+    config = SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)
     tasks.check_request(options.prompt, options.num_frames, options.fps)
     image = read_given(options.image, max_frames=1)
     small = fit(image)
@@ -70,6 +72,8 @@ def animate(options: argparse.Namespace) -> dict[str, Any]:
         images.append((fit(read_given(Path(name), max_frames=1)), float(seconds)))
     dreamer = load(options.model)
     say_unknown(dreamer, options.prompt)
+    shape = {"channels": dreamer.autoencoder.config.latent_channels, "width": width, "height": height, "num_frames": options.num_frames, "fps": options.fps}
+    announce(dreamer, [tasks.text_to_video(options.prompt, seed=options.seed, **shape)], config)  # of the same shape
     with progress("dreaming") as advance:
         video = dreamer.animate(
             images, options.prompt, num_frames=options.num_frames, fps=options.fps, seed=options.seed, num_steps=options.num_steps,

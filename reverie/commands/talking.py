@@ -155,11 +155,10 @@ def digest_of(path: Path) -> str:
 
 def save(options: argparse.Namespace, video: Any, path: Path, position: int | None = None) -> Path:
     """Write a clip that a command made, with the memory of how (unless --no-metadata). position: which of several of one command."""
-    from reverie.video import shown
+    from reverie.video import frames_digest, shown
 
-    frames = {"frames": hashlib.sha256(video.frames.tobytes()).hexdigest()[:32]}
     which = {} if position is None else {"position": position}
-    made = dataclasses.replace(video, metadata={**video.metadata, **recorded_command(options), **which, **frames})
+    made = dataclasses.replace(video, metadata={**video.metadata, **recorded_command(options), **which, "frames": frames_digest(video.frames)})
     made.save(path, metadata=not options.no_metadata)
     say(options, f"{shown(path)}  {video.size}, {video.num_frames} frames, {video.seconds:g} s")
     return path

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -25,7 +25,7 @@ from reverie.sampling.stream import num_windows, windows
 from reverie.text.encoder import TextEncoder, sentence_encoder
 from reverie.text.vocabulary import unknown_words
 from reverie.transformer.dit import Transformer, TransformerConfig
-from reverie.video import Video
+from reverie.video import Video, frames_digest
 
 BUNDLED = Path(__file__).parent.parent / "weights"
 NATIVE_AREA = 192 * 192  # pixels: larger images are scaled down before they are animated
@@ -138,7 +138,13 @@ class Reverie:
         """
         width, height = tasks.parse_size(size)
         frames = tasks.num_frames_of(seconds, fps) if num_frames is None else num_frames
-        return self._dream("generate", tasks.text_to_video, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
+        clip = self._dream("generate", tasks.text_to_video, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
+        if not {"variation", "guidance_interval"}.isdisjoint(settings):
+            return clip
+        names = ("size", "fps", "seed", "num_steps", "guidance_scale", "negative_prompt", "solver")
+        options = {"seconds": frames / fps, **{name.replace("_", "-"): clip.metadata[name] for name in names}}
+        command = ["generate", *(f"--{name}={value}" for name, value in options.items()), "--", prompt]  # what `reverie rerun` runs
+        return replace(clip, metadata={**clip.metadata, "command": command, "frames": frames_digest(clip.frames)})
 
     def animate(self, image: Video | Sequence[tuple[Video, float]], prompt: str, *, num_frames: int = 17, fps: float = 8.0, **settings: Unpack[Settings]) -> Video:
         """An image (the first frame of a video) comes alive; or several of them, each at its second. They are shown exactly.

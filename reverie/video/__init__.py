@@ -5,9 +5,24 @@ that child. writing.py: files that appear whole or not at all. memory.py: what a
 """
 
 from reverie.video.clip import Audio, Video
-from reverie.video.memory import file_digest
+from reverie.video.memory import file_digest, frames_digest
 from reverie.video.naming import default_name, shown
 from reverie.video.reading import probe, read
 from reverie.video.writing import ENDINGS, check_target, decode_lossless, encode_lossless, whole_file, write
 
-__all__ = ["ENDINGS", "Audio", "Video", "check_target", "decode_lossless", "default_name", "encode_lossless", "file_digest", "probe", "read", "shown", "whole_file", "write"]
+__all__ = [
+    "ENDINGS",
+    "Audio",
+    "Video",
+    "check_target",
+    "decode_lossless",
+    "default_name",
+    "encode_lossless",
+    "file_digest",
+    "frames_digest",
+    "probe",
+    "read",
+    "shown",
+    "whole_file",
+    "write",
+]

@@ -220,8 +220,7 @@ def _film(file: Any, demuxer: str, name: str, request: dict[str, Any], send: Sen
             raise ValueError("no decoder for its kind of video")
         if context.width * context.height > request["max_pixels"]:
             raise ValueError(f"{context.width}x{context.height} pixels: at most {request['max_pixels']:,} are allowed")
-        wanted = request["max_frames"]
-        sounding = bool(container.streams.audio) and request["task"] == "read" and wanted != 1
+        sounding = bool(container.streams.audio) and request["task"] == "read" and request["max_frames"] is None
         film = Film(container, stream, container.streams.audio[0] if sounding else None, request, send)
         facts = film.run()
         sound = container.streams.audio[0] if container.streams.audio else None
@@ -298,7 +297,7 @@ class Film:
             "interlaced": self.graph is not None,
         }
         if self.samples:
-            facts["sound_rate"] = self.sound_rate
+            facts |= {"sound_rate": self.sound_rate, "sound_channels": self.channels}
         return _facts(self.sink, fps, pick, [*self._notes(), note], memory, **facts)
 
     def _from_structure(self, counted: bool, remembered: float | None) -> tuple[float, int, bool, str]:

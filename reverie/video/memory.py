@@ -19,6 +19,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def frames_digest(frames: np.ndarray) -> str:
+    """Thirty-two hexadecimal digits that name the frames, uint8 [T H W 3], bit by bit."""
+    return hashlib.sha256(f"{list(frames.shape)}".encode() + frames.tobytes()).hexdigest()[:32]
+
+
 def to_text(metadata: dict[str, Any], latents: np.ndarray | None) -> str:
     """One line of ASCII JSON, empty if there is nothing to remember. Latents that do not fit are left out: `save_beside`."""
     values = dict(metadata)

@@ -37,8 +37,8 @@ MAX_JSON = 1 << 25  # bytes
 def read(source: str | os.PathLike[str] | bytes, max_frames: int | None = None) -> Video:
     """A file, a folder of images, or a file's bytes -> the clip as it is meant to be seen: upright, square pixels, constant rate, RGB of BT.709.
 
-    All frames, or the first `max_frames`, of the first video, with the sound, what the file remembers, its latents, and notes on what
-    was changed. Raises ValueError, in one line, for what cannot be read.
+    All frames of the first video with their sound, what the file remembers, its latents, and notes on what was changed; or the first
+    `max_frames` without sound and latents. Raises ValueError, in one line, for what cannot be read.
     """
     if max_frames is not None and max_frames < 1:
         raise ValueError(f"max_frames is {max_frames}: at least 1 is needed")
@@ -47,7 +47,7 @@ def read(source: str | os.PathLike[str] | bytes, max_frames: int | None = None) 
     frames = np.frombuffer(answer.frames, np.uint8).reshape(-1, answer.height, answer.width, 3)
     if facts["pick"] is not None:
         frames = frames[facts["pick"]]
-    samples = np.frombuffer(answer.samples, np.int16).reshape(-1, _channels(facts)) if answer.samples else None
+    samples = np.frombuffer(answer.samples, np.int16).reshape(-1, facts["sound_channels"]) if answer.samples else None
     metadata, latents, odd = memory.from_text(facts["memory"])
     if latents is None and metadata and not isinstance(source, bytes):
         latents, more = memory.load_beside(Path(source))
@@ -79,10 +79,6 @@ def probe(source: str | os.PathLike[str] | bytes) -> dict[str, Any]:
     if latents is not None:
         facts["latents"] = list(latents.shape)
     return {**facts, **({"notes": notes} if notes else {}), **({"made": made} if made else {})}
-
-
-def _channels(facts: dict[str, Any]) -> int:
-    return min(2, facts["sound"]["channels"])
 
 
 def _same_clip(metadata: dict[str, Any], frames: np.ndarray) -> bool:

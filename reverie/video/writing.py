@@ -98,6 +98,8 @@ def check_target(path: str | os.PathLike[str], num_frames: int, width: int, heig
     """The path, if a clip of this shape can be written there; ValueError otherwise. For checking before the work."""
     path = Path(path)
     ending, name = path.suffix.lower(), shown(path)
+    if path.name in ("", ".."):
+        raise ValueError(f"{name}: name a file, or a new folder for PNGs")
     if ending and ending not in ENDINGS:
         raise ValueError(f"{name}: the ending {path.suffix} is not one of {', '.join(ENDINGS)}, or none for a folder of PNGs")
     if ending in STILLS and num_frames != 1:
