@@ -74,7 +74,7 @@ def test_a_folder_of_other_footage_is_refused(tmp_path: Path, capsys: pytest.Cap
 
 
 class GuiltyWorld(Diorama):
-    """Its clip 1 shows something held out, as do the first two that are tried in its place."""
+    """Its clip 1 shows something held out, and so does the next one that is tried in its place."""
 
     def film(self, scene: Scene, format: Format):  # type: ignore[no-untyped-def]
         video, filmed = super().film(scene, format)
@@ -183,7 +183,7 @@ def test_the_prompt_check_is_right_about_footage(tmp_path: Path):
             ("ball", "fall"),
         )[n % 8]
         subject = Subject(kind=kind, colour=list(HUES)[n % 6], size="large", material="matte", action=action, height=0.5)
-        surroundings = ("snow", "desert", "beach")[n % 3] if subject.colour == "green" else ("grass", "snow", "street")[n % 3]
+        surroundings = ("snow", "street", "beach")[n % 3]
         films.append(
             WORLD.film(
                 Scene(world="diorama", seed=1, index=n, surroundings=surroundings, time="day", subjects=(subject,), camera=Camera(kind="static"), sun=(0.3, 0.4, -1.2)),

@@ -94,7 +94,9 @@ def judged(scene: dict[str, Any]) -> tuple[str, str, str] | None:
     (subject,) = subjects
     kind = subject.get("kind") or subject.get("shape")
     verb, _, way = (subject["facts"] or [""])[0].partition("_")
-    motion = way or verb
+    motion = (way or verb) if verb != "slide" else "none"  # the lists ask for things that roll
+    if scene.get("schema", 1) > 1 and scene["surroundings"] not in ("snow", "street", "beach"):  # elsewhere hills or walls stand in a row with the sky
+        return None
     return (subject["colour"], kind, motion) if subject["colour"] in HUES and motion in MOTIONS and kind not in ("person", "turtle") else None
 
 
