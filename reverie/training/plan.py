@@ -33,6 +33,6 @@ def plan(autoencoder: AutoencoderConfig, transformer: TransformerConfig, trainin
         "training_flops": total,
         "training_clips": training.batch_size * training.num_steps,
         "state_gb": round(parameters[1] * 4 * 5 / 1e9, 2),
-        "days": {name: round(total / (peak * REACHED) / 86400, 4) for name, peak in HARDWARE.items()},
+        "days": {name: float(f"{total / (peak * REACHED) / 86400:.3g}") for name, peak in HARDWARE.items()},
         "share_of_peak_assumed": REACHED,
     }
