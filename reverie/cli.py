@@ -135,7 +135,8 @@ def build_parser() -> Parser:
     animate.add_argument("image", type=Path, help="an image or a video, of which the first frame is used")
     animate.add_argument("prompt", help="what is to happen")
     animate.add_argument("--fps", type=float, default=8.0, help="frames per second")
-    animate.add_argument("--also", nargs="+", action="extend", default=[], metavar="IMAGE@SECONDS", help="more images, each with its time")
+    animate.add_argument("--also", type=Path, nargs="+", action="extend", default=[], metavar="IMAGE", help="more images")
+    animate.add_argument("--at", type=float, nargs="+", action="extend", default=[], metavar="SECONDS", help="when each of them is seen")
     animate.add_argument("--num-frames", type=int, default=17, help="frames of the video, the image included")
 
     _add_editing(command, commands, sampling)

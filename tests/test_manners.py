@@ -184,7 +184,7 @@ def test_long_work_is_announced(model_folder: Path, monkeypatch: pytest.MonkeyPa
     assert large[0] > 100 * small[0] and large[1] > small[1]
     assert estimate(dreamer, [canvas(64, 8)] * 3, config)[0] == pytest.approx(3 * small[0])  # type: ignore[list-item]
     with caplog.at_level("INFO", "reverie"):
-        monkeypatch.setattr("reverie.sampling.estimate.gflops", lambda dtype: 1e-3)
+        monkeypatch.setattr("reverie.sampling.estimate.peak_flops", lambda dtype: 1e6)
         talking.announce(dreamer, [canvas(64, 8)], config)
     assert re.search(r"this will take about .* and \d\.\d GB of memory", caplog.text)
     monkeypatch.setattr("reverie.sampling.estimate.total_memory", lambda: 10_000_000)

@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 from reverie.commands.talking import announce, load, note, progress, read_given, save, say_unknown
@@ -64,12 +63,9 @@ def animate(options: argparse.Namespace) -> dict[str, Any]:
     ending = ".mp4" if width % 2 == height % 2 == 0 else ".mkv"  # H.264 has even sides only
     output = options.output or default_name(options.prompt, options.seed, small.size, ending)
     check_target(output, options.num_frames, width, height, options.fps)
-    images = [(small, 0.0)]
-    for text in options.also:
-        name, at, seconds = text.rpartition("@")
-        if not at or not seconds.replace(".", "", 1).isdecimal():
-            raise ValueError(f"--also {text}: write IMAGE@SECONDS, for example end.png@2")
-        images.append((fit(read_given(Path(name), max_frames=1)), float(seconds)))
+    if len(options.also) != len(options.at):
+        raise ValueError(f"--also names {len(options.also)} images, --at {len(options.at)} times: each image needs one")
+    images = [(small, 0.0), *((fit(read_given(path, max_frames=1)), seconds) for path, seconds in zip(options.also, options.at, strict=True))]
     dreamer = load(options.model)
     say_unknown(dreamer, options.prompt)
     shape = {"channels": dreamer.autoencoder.config.latent_channels, "width": width, "height": height, "num_frames": options.num_frames, "fps": options.fps}

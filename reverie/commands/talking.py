@@ -124,7 +124,7 @@ def recorded_command(options: argparse.Namespace) -> dict[str, Any]:
     words, inputs = options.parser.prog.split()[1:], []
     for action in sorted(options.parser._actions, key=lambda action: not action.option_strings):  # options first, then what is positional
         value = getattr(options, action.dest, None)
-        if action.dest in UNRECORDED or value is None or value is False:
+        if action.dest in UNRECORDED or value is None or value is False or value == []:
             continue
         items = [] if value is True else value if isinstance(value, list) else [value]
         if action.option_strings and len(items) == 1 and not isinstance(items[0], Path):
