@@ -122,7 +122,8 @@ def test_ctrl_c_leaves_the_old_file(model_folder: Path, tmp_path: Path):
     out = made_clip(0).save(tmp_path / "out.mkv")
     before = out.read_bytes()
     command = [sys.executable, "-m", "reverie.cli", "generate", "x", "-o", str(out), "--model", str(model_folder), "--num-steps", "1000", "--size", "256x256", "--seconds", "10"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}  # a parent in the background ignores it
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, **heard)
     time.sleep(4)  # in the middle of the imports, of loading or of sampling: anywhere it is the same one line
     process.send_signal(signal.SIGINT)
     _, text = process.communicate(timeout=60)
