@@ -76,14 +76,15 @@ def _motion(mask: np.ndarray, seen: np.ndarray) -> str:
 
 
 def check_on_footage(footage: Footage, limit: int | None) -> tuple[list[Prompt], list[tuple[str, str]]]:
-    """The check against the truth: clips of the kind of the lists (one hued thing, still camera), as (asked, found)."""
+    """The check against the truth: clips of the kind of the lists (one hued thing alone, still camera, not at sunset), as (asked, found)."""
     asked, found = [], []
-    known = {"roll_left": "left", "roll_right": "right", "fall": "fall", "jump": "jump"}
     for index in range(len(footage)):
         scene = footage.scene(index)
-        subject = scene["subjects"][0]
-        motion = known.get((subject["facts"] or [""])[0])
-        if len(scene["subjects"]) == 1 and scene["camera"]["kind"] == "static" and subject["colour"] in HUES and motion:
+        subject = (scene["subjects"] or [{"colour": "", "facts": []}])[0]
+        verb, _, way = (subject["facts"] or [""])[0].partition("_")
+        motion = way or verb
+        alone = len(scene["subjects"]) == 1 and not scene.get("props") and scene.get("time") != "sunset" and subject.get("kind", "ball") not in ("person", "turtle")
+        if alone and scene["camera"]["kind"] == "static" and subject["colour"] in HUES and motion in MOTIONS:
             asked.append(Prompt(footage.entries[index].captions[0], subject["colour"], motion))
             found.append(look(footage.video(index).frames[:16]))
             if len(asked) == limit:

@@ -56,7 +56,7 @@ def _verb(rng: Rng, kind: str, form: int) -> str:
         if verb != "reverse" and rng.random() < 0.12:
             verb = "go"
         forms = _pick(rng, words.VERBS[verb])
-        return f"{forms[form]} {_pick(rng, words.WAYS[way])}"
+        return f"{forms[form]} {_pick(rng, words.WAYS[way])}" if way in words.WAYS else forms[form]
     return str(_pick(rng, words.DEEDS[kind])[form])
 
 
@@ -237,7 +237,7 @@ def _zh_deed(rng: Rng, scene: Scene, event: Event) -> str:
         return f"{before}{other}{after}"
     verb, _, way = event.kind.partition("_")
     if verb in words.ZH_VERBS:
-        return f"{_pick(rng, words.ZH_WAYS[way])}{_pick(rng, words.ZH_VERBS[verb])}"
+        return f"{_pick(rng, words.ZH_WAYS[way]) if way in words.ZH_WAYS else ''}{_pick(rng, words.ZH_VERBS[verb])}"
     return str(_pick(rng, words.ZH_DEEDS[event.kind]))
 
 

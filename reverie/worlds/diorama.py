@@ -54,7 +54,7 @@ class Diorama:
         _, way = verb_and_way(subjects[0].action)
         props = props_of(rng, surroundings) if rng.random() < 0.8 or surroundings == "wooden room" else ()
         if plot == "wall":
-            props = (*props[:4], Prop(kind="wall", position=(float(rng.uniform(-0.3, 0.3)), -0.9), scale=0.64 if subjects[0].size == "small" else 0.92))
+            props = (*props[:4], Prop(kind="wall", position=(float(rng.uniform(-0.3, 0.3)), -0.9), scale=(0.64 if subjects[0].size == "small" else 0.92) * (1.25 if subjects[0].kind == "person" else 1)))
         steep = LIGHTS[time][5] if surroundings != "wooden room" else max(LIGHTS[time][5], 1.0)
         return Scene(
             world=self.name, seed=seed, index=index, surroundings=surroundings, time=time, plot=plot, subjects=subjects, props=props,

@@ -165,8 +165,8 @@ def _travels(scene: Scene, n: int, track: _Track, in_sight: np.ndarray) -> list[
                 continue
             way = _way(scene, track, i, j)
             verb = _verb(track, i, j)
-            if way and verb:
-                found.append(_event(scene, f"{verb}_{way}", n, i, j))
+            if verb and (way or verb != "go"):
+                found.append(_event(scene, f"{verb}_{way or 'about'}", n, i, j))
         path = float(speed[a:b].sum() / track.fps)
         if b < scene.num_frames - 2 and (scene.num_frames - 1 - b) / scene.fps >= 0.3 and not moving[b:].any() and path > 0.12 * wide and in_sight[max(b - 1, 0) :].all():
             found.append(_event(scene, "stop", n, b, b))

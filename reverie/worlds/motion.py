@@ -158,7 +158,7 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
         share = t / max(format.seconds, 1e-6)
         now, lift = speed, 0.0
         if subject.goal == "stop":
-            now = speed * min(1.0, max(0.0, (0.5 - share) / 0.08))
+            now = speed * min(1.0, max(0.0, (0.62 - share) / 0.08))
         if jump and begin < t < begin + flight:
             lift = jump * (t - begin) - 9.81 / 2 * (t - begin) ** 2
         turn = spin if verb == "spin" else 0.0

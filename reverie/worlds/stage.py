@@ -250,8 +250,12 @@ class Stage:
 
     def picture(self, width: int, height: int) -> np.ndarray:
         """What the camera sees, uint8 [height width 3]."""
-        fine = self._render(width * SUPERSAMPLING, height * SUPERSAMPLING, None).reshape(height, SUPERSAMPLING, width, SUPERSAMPLING, 3)
-        return ((fine.sum((1, 3), dtype=np.uint32) + SUPERSAMPLING**2 // 2) // SUPERSAMPLING**2).astype(np.uint8)
+        fine = self._render(width * SUPERSAMPLING, height * SUPERSAMPLING, None)
+        total = np.full((height, width, 3), SUPERSAMPLING**2 // 2, np.uint16)
+        for row in range(SUPERSAMPLING):
+            for column in range(SUPERSAMPLING):
+                total += fine[row::SUPERSAMPLING, column::SUPERSAMPLING]
+        return (total // SUPERSAMPLING**2).astype(np.uint8)
 
     def identities(self, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
         """Which part is seen where: (int [height width], -1 for sky, 0 the ground, else as in `show`; depth in metres, float32)."""
