@@ -74,7 +74,7 @@ def test_a_folder_of_other_footage_is_refused(tmp_path: Path, capsys: pytest.Cap
 
 
 class GuiltyWorld(Diorama):
-    """Its clip 1 shows something held out, as do the first two that are tried in its place."""
+    """Its clip 1 shows something held out, and so does the next one that is tried in its place."""
 
     def film(self, scene: Scene, format: Format):  # type: ignore[no-untyped-def]
         video, filmed = super().film(scene, format)
@@ -162,7 +162,7 @@ def test_the_prompt_check_is_right_about_footage(tmp_path: Path):
     for n in range(16):
         kind, action = (("ball", "roll_left"), ("cube", "slide_right"), ("cylinder", "fall"), ("cone", "jump"), ("dog", "run_left"), ("ball", "roll_right"), ("car", "drive_right"), ("ball", "fall"))[n % 8]
         subject = Subject(kind=kind, colour=list(HUES)[n % 6], size="large", material="matte", action=action, height=0.5)
-        surroundings = ("snow", "desert", "beach")[n % 3] if subject.colour == "green" else ("grass", "snow", "street")[n % 3]
+        surroundings = ("snow", "street", "beach")[n % 3]
         films.append(WORLD.film(Scene(world="diorama", seed=1, index=n, surroundings=surroundings, time="day", subjects=(subject,), camera=Camera(kind="static"), sun=(0.3, 0.4, -1.2)), Format(width=128, height=128, num_frames=17)))
     write_shard(tmp_path / "a.tar", ((str(n), video, truth_of(scene)) for n, (video, scene) in enumerate(films)))
     asked, found = check_on_footage(Footage(tmp_path), None)

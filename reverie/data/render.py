@@ -18,6 +18,7 @@ from reverie.worlds.scene import Format, World, truth_of
 
 SHARD_CLIPS = 100
 ATTEMPTS = 5
+REPLACEMENTS = 50
 STRIDE = 1 << 40  # from an index whose clip shows something held out to the next one tried in its place
 
 logger = logging.getLogger(__name__)
@@ -85,11 +86,12 @@ def _shard(job: tuple[World, int, int, int, tuple[Format, ...], Path]) -> int:
 
     def clips():
         for index in range(start, stop):
-            scene = world.scene(seed, index)
-            video, filmed = world.film(scene, formats[index % len(formats)])
-            while filmed.held_out:  # what training must not see is never written
-                scene = world.scene(seed, scene.index + STRIDE)
-                video, filmed = world.film(scene, formats[index % len(formats)])
+            for attempt in range(REPLACEMENTS):  # what training must not see is never written
+                video, filmed = world.film(world.scene(seed, index + attempt * STRIDE), formats[index % len(formats)])
+                if not filmed.held_out:
+                    break
+            else:
+                raise RuntimeError(f"clip {index} of {world.name} and {REPLACEMENTS - 1} in its place show what is held out: {', '.join(filmed.held_out)}")
             truth = truth_of(filmed)
             if filmed.maps is not None:
                 truth["maps"] = {name: np.ascontiguousarray(value) for name, value in vars(filmed.maps).items()}

@@ -82,8 +82,9 @@ def check_on_footage(footage: Footage, limit: int | None) -> tuple[list[Prompt],
         scene = footage.scene(index)
         subject = (scene["subjects"] or [{"colour": "", "facts": []}])[0]
         verb, _, way = (subject["facts"] or [""])[0].partition("_")
-        motion = way or verb
+        motion = (way or verb) if verb != "slide" else "none"  # the lists ask for things that roll
         alone = len(scene["subjects"]) == 1 and not scene.get("props") and scene.get("time") != "sunset" and subject.get("kind", "ball") not in ("person", "turtle")
+        alone = alone and (scene.get("schema", 1) < 2 or scene["surroundings"] in ("snow", "street", "beach"))  # elsewhere hills or walls stand in a row with the sky
         if alone and scene["camera"]["kind"] == "static" and subject["colour"] in HUES and motion in MOTIONS:
             asked.append(Prompt(footage.entries[index].captions[0], subject["colour"], motion))
             found.append(look(footage.video(index).frames[:16]))

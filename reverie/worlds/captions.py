@@ -156,8 +156,8 @@ def _short(rng: Rng, scene: Scene, moving: bool) -> str:
         else:
             text = " and ".join(parts)
         if 3 <= len(text.split()) <= 12:
-            break
-    return text
+            return text
+    return f"{_noun(rng, scene.subjects[_mentioned(scene, moving)[0]], '', '')}, {words.SETTINGS[scene.surroundings][0]}"
 
 
 def _position(subject: Subject) -> str:
@@ -311,11 +311,11 @@ def _timed(rng: Rng, scene: Scene) -> tuple[tuple[str, float, float], ...]:
 def tell(scene: Scene) -> Scene:
     """The filmed scene with its captions: a pure function of the scene.
 
-    Of the clip: four medium ones, two short, one dense, and in Chinese two medium, one short, one dense; of the first frame the same
+    Of the clip: four medium ones, two short, one dense, and in Chinese one medium, one short, one dense; of the first frame the same
     kinds without motion; timed ones for every event.
     """
     rng = generator(scene.seed ^ 0x5EED, scene.index)
-    kinds = (_medium, _medium, _medium, _medium, _short, _short, _dense, _chinese, _chinese, _zh_short, _zh_dense)
+    kinds = (_medium, _medium, _medium, _medium, _short, _short, _dense, _chinese, _zh_short, _zh_dense)
     of_clip = tuple(kind(rng, scene, True) for kind in kinds)
     of_still = tuple(kind(rng, scene, False) for kind in (_medium, _medium, _short, _dense, _chinese, _zh_dense))
     return replace(scene, captions=of_clip, still_captions=of_still, timed_captions=_timed(rng, scene))

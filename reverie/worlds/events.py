@@ -13,7 +13,6 @@ from reverie.worlds.motion import RUNS_FROM, SPAN
 from reverie.worlds.scene import Event, Scene, Subject
 
 WAYS = ("left", "right", "toward", "away")
-STEADY = 0.04  # metres per second and scale: slower is rest
 SURE = 0.17  # the share by which a speed must differ from RUNS_FROM to be called a walk or a run
 HIDDEN = 0.02  # seen less than this share: hidden
 

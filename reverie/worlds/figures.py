@@ -223,7 +223,8 @@ def _person(colour: tuple[float, ...], gait: Gait) -> Sketch:
     lean = 0.10 * moving * math.copysign(1, gait.speed or 1) if gait.running else 0.0
     bob = 0.04 * moving * math.cos(4 * math.pi * phase)
     trousers = (0.16, 0.18, 0.26) if max(colour) > 0.2 else (0.34, 0.36, 0.44)
-    hip = np.array([0, 0, 1.36 + bob])
+    hip = np.array([0, 0, 1.36 + bob - (0.06 * moving if gait.running else 0.0)])
+    carry = 0.32 if gait.running else 0.5  # of a cycle a foot is down; runners fly
     up = turned("y", lean)
     s.add("ellipsoid", (0.27, 0.40, 0.60), hip + up @ [0, 0, 0.52], colour, up, True)
     s.add("ellipsoid", (0.25, 0.34, 0.22), hip + up @ [0, 0, 0.02], trousers)
@@ -236,7 +237,7 @@ def _person(colour: tuple[float, ...], gait: Gait) -> Sketch:
     s.ball(head + up @ [0.33, 0, -0.04], 0.06, shade(SKIN, 0.9))
     for side in (1, -1):
         s.ball(head + up @ [0.29, side * 0.12, 0.05], 0.055, DARK)
-        forward, lift = _step(phase + (0.0 if side > 0 else 0.5), cycle / 2 * moving, (0.45 if gait.running else 0.22) * moving)
+        forward, lift = _step(phase + (0.0 if side > 0 else 0.5), cycle * carry * moving, (0.45 if gait.running else 0.22) * moving, carry)
         if air:
             forward, lift = 0.1 * side, 0.18
         foot = (forward, side * 0.19, 0.16 + lift)

@@ -14,7 +14,6 @@ from reverie.worlds.stage import FAR, Parts, Stage, View, joined, outline, place
 
 CELL = 16  # pixels of a map's cell
 SAMPLES = 8  # per side of a cell
-HIDDEN = 0.02  # seen less than this share: hidden
 SOLO_MARGIN = 2.0  # a subject alone is drawn with a view this many times as wide
 
 

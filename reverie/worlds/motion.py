@@ -138,7 +138,7 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
     subject = scene.subjects[number]
     x, y, speed = _course(scene, number, format)
     verb, way = verb_and_way(subject.action)
-    ticks = int(math.ceil(format.seconds * TICKS)) + 2
+    ticks = math.ceil(format.seconds * TICKS) + 2
     if verb == "steer":
         return _steered(scene, number, format, ticks)
     if subject.goal == "turn" or way:
@@ -253,7 +253,7 @@ def _physics_xml(scene: Scene, frictions: dict[int, float]) -> str:
         }[subject.kind]  # fmt: skip
         bodies.append(
             f'<body name="{n}"><freejoint/><geom name="{n}" {shape} density="100" condim="6" priority="1" '
-            f'friction="{frictions[n]:.5f} .004 .0005" solref="-9000 {-14 if subject.kind == "ball" else -40}"/></body>'
+            f'friction="{frictions[n]:.5f} .004 .0005" solref="-9000 {-22 if subject.kind == "ball" else -40}"/></body>'
         )
     walls = "".join(
         f'<geom type="box" size="{1.75 * p.scale} {0.18 * p.scale} {1.75 * p.scale}" pos="{p.position[0]} {p.position[1]} {1.75 * p.scale}"/>' for p in scene.props if p.kind == "wall"

@@ -1,0 +1,148 @@
+"""How fast the diorama is rendered: frames per second at 128x128, physics, ground truth, captions and writing included.
+
+python benchmarks/worlds.py        last line: JSON. Run it on an idle machine. --sheets FOLDER draws the contact sheets of docs/worlds.md instead.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from reverie.data.render import render
+from reverie.evaluation.sheet import contact_sheet
+from reverie.video import Video
+from reverie.worlds.cameras import CAMERAS
+from reverie.worlds.diorama import Diorama
+from reverie.worlds.figures import COLOURS, KINDS, MATERIALS
+from reverie.worlds.heldout import held_out_pairs, held_out_triples
+from reverie.worlds.scene import Camera, Format, Prop, Scene, Subject
+from reverie.worlds.sets import LIGHTS, SURROUNDINGS, TIMES
+
+WORLD = Diorama()
+NUM_CLIPS, NUM_FRAMES = 200, 17
+
+
+def speed(maps: bool) -> float:
+    """Frames per second of a whole `worlds render`, its processes' start included."""
+    format = Format(width=128, height=128, num_frames=NUM_FRAMES, maps=maps)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        for _ in render(WORLD, 12345, NUM_CLIPS, [format], folder, processes=2):
+            pass
+        return NUM_CLIPS * NUM_FRAMES / (time.perf_counter() - start)
+
+
+def scene(*subjects: Subject, surroundings: str = "grass", time: str = "day", **changes: object) -> Scene:
+    """A composed scene."""
+    plain = Scene(world="diorama", seed=1, index=1, surroundings=surroundings, time=time, subjects=subjects, camera=Camera(kind="static"), sun=(0.35, 0.42, -LIGHTS[time][5]))
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def subject(kind: str, colour: str = "red", **changes: object) -> Subject:
+    """A large subject that stands."""
+    return replace(Subject(kind=kind, colour=colour, size="large", material="matte", action="stand", height=0.5), **changes)  # type: ignore[arg-type]
+
+
+def film(scene: Scene, side: int = 96, num_frames: int = 17) -> Video:
+    """A square clip of the scene."""
+    return WORLD.film(scene, Format(width=side, height=side, num_frames=num_frames))[0]
+
+
+def save(name: str, folder: Path, clips: Iterable[tuple[str, Video]], columns: int = 8, pairs: int = 1) -> None:
+    """A contact sheet as a small JPEG."""
+    labels, videos = zip(*clips, strict=True)
+    contact_sheet(videos, labels, columns, pairs).save(folder / f"worlds-{name}.jpg", quality=82)
+
+
+def turntable(kind: str, colour: str, material: str) -> Video:
+    """A subject from eight sides as a film of eight frames."""
+    views = [film(scene(subject(kind, colour, material=material, heading=45.0 * n)), num_frames=1).frames for n in range(8)]
+    return Video(np.concatenate(views))
+
+
+def sheets(folder: Path) -> None:
+    """Every picture of docs/worlds.md."""
+    save("subjects", folder, ((f"{c} {m} {k}", turntable(k, c, m)) for k, c, m in zip(KINDS, COLOURS, MATERIALS * 3, strict=False)))
+    props = {
+        "snow": [("pine", -3.5, 6), ("rock", 3, 5), ("house", 2.5, 12)], "grass": [("tree", -4, 6), ("bush", 3, 5), ("house", 2, 12)], "desert": [("cactus", -3, 6), ("rock", 3, 5)],
+        "beach": [("palm", -3, 6), ("rock", 3, 5)], "street": [("house", -5, 12), ("house", 3, 12), ("lamp post", 3, 4.4), ("tree", -2.5, 6)],
+        "wooden room": [("window", -2, 6.9), ("bookcase", 2.6, 6.3), ("plant", 0.5, 5), ("table", -4.5, 5.2)],
+    }  # fmt: skip
+    places = []
+    for place in SURROUNDINGS:
+        standing = tuple(Prop(kind=kind, position=(x, y)) for kind, x, y in props[place])
+        views = [film(scene(subject("dog", heading=20.0), surroundings=place, time=t, props=standing), 128, 1).frames for t in TIMES]
+        places.append((f"{place}: {', '.join(TIMES)}", Video(np.concatenate(views))))
+    save("surroundings", folder, places, 3, 2)
+    moves = [
+        ("ball", "roll_right", ""), ("cube", "slide_left", ""), ("cube", "slide_right", "stop"), ("cylinder", "fall", ""), ("cone", "jump", ""), ("cube", "spin", ""), ("dog", "walk_right", ""),
+        ("dog", "run_left", ""), ("dog", "jump", ""), ("turtle", "crawl_right", ""), ("car", "drive_left", ""), ("car", "drive_right", "turn"), ("car", "steer", ""), ("person", "walk_left", ""),
+        ("person", "run_right", ""), ("person", "walk_toward", ""), ("person", "walk_right", "stop"), ("person", "steer", ""),
+    ]  # fmt: skip
+    save("actions", folder, ((f"{k} {a} {g}", film(scene(subject(k, list(COLOURS)[n % 6], action=a, goal=g, heading=30.0)), 80)) for n, (k, a, g) in enumerate(moves)), 8, 2)
+    amounts = {"orbit": 45.0, "pan": 16.0, "dolly": 0.6, "crane": 20.0}
+    house = (Prop(kind="house", position=(2.5, 12.0)), Prop(kind="tree", position=(-4.0, 6.0)))
+    cameras = [(k, scene(subject("car", "yellow", action="drive_right"), props=house, camera=Camera(kind=k, amount=amounts.get(k, 0.0), elevation=24.0 if k == "drone" else 12.0))) for k in CAMERAS]
+    save("cameras", folder, ((k, film(s, 80)) for k, s in cameras), 8, 2)
+    wall = (Prop(kind="wall", position=(0.0, -0.9), scale=0.64),)
+    mover, other = subject("ball", "red", action="roll_right", lane=0.3), subject("cube", "blue", at=0.14, lane=0.3)
+    plots = [
+        ("wall", scene(subject("dog", "yellow", size="small", action="run_right", lane=0.9), plot="wall", props=wall)), ("leave", scene(subject("person", action="run_left"), plot="leave")),
+        ("enter", scene(subject("car", "green", action="drive_right"), plot="enter")), ("return", scene(subject("dog", "purple", action="run_right", heading=20.0), plot="return")),
+        ("collide", scene(mover, other, plot="collide")), ("follow", scene(subject("turtle", "green", size="small", action="crawl_right"), subject("dog", action="walk_right"), plot="follow")),
+        ("behind", scene(subject("car", "red", size="small", action="drive_left", lane=1.9), subject("cube", "white", lane=-0.9), plot="behind")),
+    ]  # fmt: skip
+    save("plots", folder, ((name, film(s, 80, 41 if name == "return" else 25)) for name, s in plots), 8, 2)
+    histogram().save(folder / "worlds-balance.png", optimize=True)
+
+
+def histogram(count: int = 20000) -> Image.Image:
+    """How often each word was drawn in the scenes of seed 0, as bars; held-out combinations are counted to be none."""
+    scenes = [WORLD.scene(0, n) for n in range(count)]
+    subjects = [s for one in scenes for s in one.subjects]
+    guilty = sum((s.kind, one.surroundings) in held_out_pairs() or (s.kind, s.colour, s.action.partition("_")[0]) in held_out_triples() for one in scenes for s in one.subjects)
+    groups = {
+        "subject": [s.kind for s in subjects], "colour": [s.colour for s in subjects], "size": [s.size for s in subjects], "material": [s.material for s in subjects],
+        "surroundings": [s.surroundings for s in scenes], "time": [s.time for s in scenes], "camera": [s.camera.kind for s in scenes], "subjects": [str(len(s.subjects)) for s in scenes],
+        "action": [s.action.partition("_")[0] for s in subjects], "plot": [s.plot or "(none)" for s in scenes],
+    }  # fmt: skip
+    height = sum(18 + 13 * len(set(values)) for values in groups.values()) + 20
+    picture = Image.new("RGB", (520, height), "white")
+    draw, y = ImageDraw.Draw(picture), 4
+    for name, values in groups.items():
+        draw.text((4, y), name, fill=(120, 0, 0))
+        y += 14
+        for word, number in sorted(Counter(values).items()):
+            draw.text((12, y), word, fill="black")
+            draw.rectangle((100, y + 2, 100 + 330 * number / len(values), y + 10), fill=(70, 110, 190))
+            draw.text((106 + 330 * number / len(values), y), f"{100 * number / len(values):.1f}%", fill="black")
+            y += 13
+        y += 4
+    draw.text((4, y), f"{count} scenes, {len(subjects)} subjects, {guilty} held-out combinations", fill="black")
+    return picture
+
+
+def main() -> None:
+    """Measure and print, or draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sheets", type=Path, default=None)
+    options = parser.parse_args()
+    os.environ.setdefault("LP_NUM_THREADS", "1")
+    if options.sheets:
+        sheets(options.sheets)
+        return
+    rgb, maps = speed(False), speed(True)
+    hours = 20000 * (9 + 17 + 25 + 33) / 4 / rgb / 3600
+    print(json.dumps({"frames_per_second": round(rgb, 1), "frames_per_second_with_maps": round(maps, 1), "hours_for_20000_clips_of_9_to_33_frames": round(hours, 2), "processes": 2}))
+
+
+if __name__ == "__main__":
+    main()
