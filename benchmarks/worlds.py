@@ -90,7 +90,10 @@ def sheets(folder: Path) -> None:
     save("actions", folder, ((f"{k} {a} {g}", film(scene(subject(k, list(COLOURS)[n % 6], action=a, goal=g, heading=30.0)), 80)) for n, (k, a, g) in enumerate(moves)), 8, 2)
     amounts = {"orbit": 45.0, "pan": 16.0, "dolly": 0.6, "crane": 20.0}
     house = (Prop(kind="house", position=(2.5, 12.0)), Prop(kind="tree", position=(-4.0, 6.0)))
-    cameras = [(k, scene(subject("car", "yellow", action="drive_right"), props=house, camera=Camera(kind=k, amount=amounts.get(k, 0.0), elevation=24.0 if k == "drone" else 12.0))) for k in CAMERAS]
+    cameras = [
+        (k, scene(subject("car", "yellow", action="drive_right"), props=house, camera=Camera(kind=k, amount=amounts.get(k, 0.0), elevation=24.0 if k == "drone" else 12.0)))
+        for k in CAMERAS
+    ]
     save("cameras", folder, ((k, film(s, 80)) for k, s in cameras), 8, 2)
     wall = (Prop(kind="wall", position=(0.0, -0.9), scale=0.64),)
     mover, other = subject("ball", "red", action="roll_right", lane=0.3), subject("cube", "blue", at=0.14, lane=0.3)
@@ -141,7 +144,9 @@ def main() -> None:
         return
     rgb, maps = speed(False), speed(True)
     hours = 20000 * (9 + 17 + 25 + 33) / 4 / rgb / 3600
-    print(json.dumps({"frames_per_second": round(rgb, 1), "frames_per_second_with_maps": round(maps, 1), "hours_for_20000_clips_of_9_to_33_frames": round(hours, 2), "processes": 2}))
+    print(
+        json.dumps({"frames_per_second": round(rgb, 1), "frames_per_second_with_maps": round(maps, 1), "hours_for_20000_clips_of_9_to_33_frames": round(hours, 2), "processes": 2})
+    )
 
 
 if __name__ == "__main__":

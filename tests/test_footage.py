@@ -101,7 +101,19 @@ def test_maps_are_kept_beside_the_clip(tmp_path: Path):
 
 def test_footage_of_before_is_read_and_keeps_its_name():
     """Runs remember the digest of their footage, so an entry without maps must look as it did when there were none."""
-    row = {"key": "1-0", "shard": "a.tar", "offset": 512, "length": 9, "scene": (1024, 5), "width": 8, "height": 8, "num_frames": 1, "fps": 8.0, "captions": ("a",), "still_captions": ("b",)}
+    row = {
+        "key": "1-0",
+        "shard": "a.tar",
+        "offset": 512,
+        "length": 9,
+        "scene": (1024, 5),
+        "width": 8,
+        "height": 8,
+        "num_frames": 1,
+        "fps": 8.0,
+        "captions": ("a",),
+        "still_captions": ("b",),
+    }
     assert repr(Entry(**row)) == f"Entry({', '.join(f'{name}={value!r}' for name, value in row.items())})"  # type: ignore[arg-type]
 
 
@@ -160,10 +172,24 @@ def test_a_world_of_another_package(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_the_prompt_check_is_right_about_footage(tmp_path: Path):
     films = []
     for n in range(16):
-        kind, action = (("ball", "roll_left"), ("cube", "slide_right"), ("cylinder", "fall"), ("cone", "jump"), ("dog", "run_left"), ("ball", "roll_right"), ("car", "drive_right"), ("ball", "fall"))[n % 8]
+        kind, action = (
+            ("ball", "roll_left"),
+            ("cube", "slide_right"),
+            ("cylinder", "fall"),
+            ("cone", "jump"),
+            ("dog", "run_left"),
+            ("ball", "roll_right"),
+            ("car", "drive_right"),
+            ("ball", "fall"),
+        )[n % 8]
         subject = Subject(kind=kind, colour=list(HUES)[n % 6], size="large", material="matte", action=action, height=0.5)
         surroundings = ("snow", "street", "beach")[n % 3]
-        films.append(WORLD.film(Scene(world="diorama", seed=1, index=n, surroundings=surroundings, time="day", subjects=(subject,), camera=Camera(kind="static"), sun=(0.3, 0.4, -1.2)), Format(width=128, height=128, num_frames=17)))
+        films.append(
+            WORLD.film(
+                Scene(world="diorama", seed=1, index=n, surroundings=surroundings, time="day", subjects=(subject,), camera=Camera(kind="static"), sun=(0.3, 0.4, -1.2)),
+                Format(width=128, height=128, num_frames=17),
+            )
+        )
     write_shard(tmp_path / "a.tar", ((str(n), video, truth_of(scene)) for n, (video, scene) in enumerate(films)))
     asked, found = check_on_footage(Footage(tmp_path), None)
     assert len(asked) >= 14

@@ -68,11 +68,13 @@ def test_any_format(width: int, height: int, frames: int, fps: float):
 
 @pytest.mark.parametrize("kind", FIGURES)
 def test_parts_of_figures_keep_their_order_and_size(kind: str):
-    still, going = (sketch(kind, "red", gait) for gait in (Gait(), Gait(distance=0.37, speed=2.0, running=True, lift=0.3, time=0.4)))
+    still, going = (sketch(kind, COLOURS["red"], gait) for gait in (Gait(), Gait(distance=0.37, speed=2.0, running=True, lift=0.3, time=0.4)))
     assert still.shapes == going.shapes
     sizes = [(a, b) for shape, a, b in zip(still.shapes, still.sizes, going.sizes, strict=True) if shape != "capsule"]
     assert all(a == b for a, b in sizes)
-    assert max(abs(a[2] - b[2]) for a, b in zip(still.sizes, going.sizes, strict=True)) < 0.08  # knees are solved, so bones keep their length; a turtle's short legs stretch a little
+    assert (
+        max(abs(a[2] - b[2]) for a, b in zip(still.sizes, going.sizes, strict=True)) < 0.08
+    )  # knees are solved, so bones keep their length; a turtle's short legs stretch a little
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -89,7 +91,7 @@ def test_a_carrying_foot_does_not_slide():
     places = []
     for n in range(40):
         distance = 0.02 * n
-        dog = sketch("dog", "red", Gait(distance=distance, speed=1.0))
+        dog = sketch("dog", COLOURS["red"], Gait(distance=distance, speed=1.0))
         paw = dog.positions[len(dog.positions) - 7]  # the paw of one front leg
         places.append((paw[0] + distance, paw[2]))
     down = [x for x, z in places[1:] if z < 0.1001]
@@ -210,7 +212,7 @@ def test_falling_keeps_energy_and_nothing_rests_inside_the_ground(kind: str):
     w, x, y, q = subject.rotation[-1]
     turn = np.array([[1 - 2 * (y * y + q * q), 2 * (x * y - w * q), 2 * (x * q + w * y)], [2 * (x * y + w * q), 1 - 2 * (x * x + q * q), 2 * (y * q - w * x)],
                      [2 * (x * q - w * y), 2 * (y * q + w * x), 1 - 2 * (x * x + y * y)]])  # fmt: skip
-    parts = placed(sketch(kind, "red", Gait()), SIZES["large"], np.array(subject.track[-1]), turn, 1)
+    parts = placed(sketch(kind, COLOURS["red"], Gait()), SIZES["large"], np.array(subject.track[-1]), turn, 1)
     lowest = outline(parts.shapes, parts.sizes, parts.positions[None], parts.rotations[None])[..., 2].min()
     assert -0.02 * 2 * min(HALF[kind]) * SIZES["large"] < lowest < 0.05
     assert np.abs(np.diff(z[-12:])).max() < 0.01

@@ -33,7 +33,7 @@ def _article(text: str) -> str:
 
 
 def _noun(rng: Rng, subject: Subject, details: str = "", article: str = "a") -> str:
-    """"a red ball"; details: which of s(ize) and m(aterial) are told as well; article: a, the or none."""
+    """ "a red ball"; details: which of s(ize) and m(aterial) are told as well; article: a, the or none."""
     colour, kind = str(_pick(rng, words.COLOURS[subject.colour])), str(_pick(rng, words.KINDS[subject.kind]))
     size = [str(_pick(rng, words.SIZES[subject.size]))] if "s" in details else []
     material = [str(_pick(rng, words.MATERIALS[subject.material]))] if "m" in details else []
@@ -289,7 +289,9 @@ def _zh_short(rng: Rng, scene: Scene, moving: bool) -> str:
 
 def _zh_dense(rng: Rng, scene: Scene, moving: bool) -> str:
     sentences = [f"{_pick(rng, words.ZH_TIMES[scene.time])}，{_pick(rng, words.ZH_PLACES[scene.surroundings])[1:]}，{_pick(rng, words.ZH_LIGHTS[scene.time])}。"]
-    things = [words.ZH_PROPS[kind] if count == 1 else f"{'两个三个四个'[2 * count - 4 : 2 * count - 2]}{words.ZH_PROPS[kind]}" for kind, count in _props_seen(scene).items() if count < 5]
+    things = [
+        words.ZH_PROPS[kind] if count == 1 else f"{'两个三个四个'[2 * count - 4 : 2 * count - 2]}{words.ZH_PROPS[kind]}" for kind, count in _props_seen(scene).items() if count < 5
+    ]
     if things:
         sentences.append(f"画面里有{'、'.join(things)}。")
     for n in _mentioned(scene, moving):

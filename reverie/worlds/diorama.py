@@ -4,7 +4,6 @@
 from the result what happened (events.py) and tells it (captions.py).
 """
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -50,83 +49,21 @@ class Diorama:
         surroundings, time, camera = str(rng.choice(SURROUNDINGS)), str(rng.choice(TIMES)), str(rng.choice(CAMERAS))
         plots = {plot: weight for plot, weight in PLOTS[count].items() if plot not in STEADY or camera in STEADY_CAMERAS}
         plot = str(rng.choice(list(plots), p=np.array(list(plots.values())) / sum(plots.values())))
-        subjects = self._cast(rng, surroundings, count, plot, camera)
-        _, way = verb_and_way(subjects[0].action)
+        cast: list[Subject] = []
+        for n in range(count):
+            cast.append(_subject(rng, n, count, surroundings, plot, camera, cast))
+        _, way = verb_and_way(cast[0].action)
         props = props_of(rng, surroundings) if rng.random() < 0.8 or surroundings == "wooden room" else ()
         if plot == "wall":
-            props = (*props[:4], Prop(kind="wall", position=(float(rng.uniform(-0.3, 0.3)), -0.9), scale=(0.64 if subjects[0].size == "small" else 0.92) * (1.25 if subjects[0].kind == "person" else 1)))
-        steep = LIGHTS[time][5] if surroundings != "wooden room" else max(LIGHTS[time][5], 1.0)
+            scale = {"large": 0.92, "small": 0.8 if cast[0].kind == "person" else 0.64}[cast[0].size]
+            props = (*props[:4], Prop(kind="wall", position=(float(rng.uniform(-0.3, 0.3)), -0.9), scale=scale))
+        steep = max(LIGHTS[time][5], 1.0 if surroundings == "wooden room" else 0.0)
         return Scene(
-            world=self.name, seed=seed, index=index, surroundings=surroundings, time=time, plot=plot, subjects=subjects, props=props,
+            world=self.name, seed=seed, index=index, surroundings=surroundings, time=time, plot=plot, subjects=tuple(cast), props=props,
             camera=draw_camera(rng, camera, {"left": -1.0, "right": 1.0}.get(way, 0.0)),
             place=(float(rng.uniform(-60, 60)), float(rng.uniform(-60, 60)), 0.0 if surroundings == "street" else float(rng.uniform(0, 360))),
             sun=(float(rng.uniform(-0.55, 0.55)), float(rng.uniform(0.3, 0.55)), -steep),
         )  # fmt: skip
-
-    def _cast(self, rng: np.random.Generator, surroundings: str, count: int, plot: str, camera: str) -> tuple[Subject, ...]:
-        """The subjects, none of them held out here."""
-        cast: list[Subject] = []
-        for n in range(count):
-            travels = (plot and n == 0) or plot == "follow" or (camera == "drone" and n == 0)
-            kinds: tuple[str, ...] = KINDS
-            if plot == "follow" or plot == "return":
-                kinds = tuple(k for k in FIGURES if k != "turtle" or plot == "follow")
-            elif plot in ("leave", "collide") and n == 0:
-                kinds = tuple(k for k in KINDS if k != "turtle")
-            elif plot == "collide":
-                kinds = THINGS
-            kinds = tuple(k for k in kinds if (k, surroundings) not in held_out_pairs())
-            kind = str(rng.choice(kinds))
-            action, goal = self._action(rng, kind, plot, n, bool(travels), cast)
-            verb, _ = verb_and_way(action)
-            shows = {verb, goal} | ({"walk", "turn"} if verb == "steer" and kind == "person" else {"drive", "turn"} if verb == "steer" else set())
-            colours = [c for c in COLOURS if not any((kind, c, v) in held_out_triples() for v in shows)]
-            size = str(rng.choice(list(SIZES)))
-            if plot == "behind":
-                size = "small" if n == 0 else "large"
-            lane, home = LANES[count][n], HOMES[count][n] + float(rng.uniform(-0.05, 0.05))
-            if plot in ("collide", "follow"):
-                lane, home = 0.3, 0.0
-            elif plot == "behind":
-                lane, home = (1.9, 0.0) if n == 0 else (-0.9, float(rng.uniform(-0.05, 0.05)))
-            elif count == 1:
-                lane, home = float(rng.uniform(-0.2, 0.6)), float(rng.uniform(-0.12, 0.12))
-            if plot == "collide" and n == 1:
-                _, way = verb_and_way(cast[0].action)
-                home = 0.14 if way == "right" else -0.14
-            if plot == "wall":
-                lane = 0.9
-            cast.append(
-                Subject(
-                    kind=kind, colour=str(rng.choice(colours)), size=size, material=str(rng.choice(MATERIALS)), action=action, goal=goal, at=home, lane=lane,
-                    height=float(rng.uniform(0.42, 0.56)), vigour=float(rng.uniform(0, 1)), moment=float(rng.uniform(0, 1)), heading=float(rng.uniform(-180, 180)),
-                    lying=kind == "cylinder" and verb in ("roll", "spin"),
-                )  # fmt: skip
-            )
-        return tuple(cast)
-
-    def _action(self, rng: np.random.Generator, kind: str, plot: str, n: int, travels: bool, cast: list[Subject]) -> tuple[str, str]:
-        """(action with its way, goal) of the next subject."""
-        if plot == "follow" and n == 1:
-            verb = str(rng.choice([v for v in GAITS[kind] if v != "run"]))
-            return f"{verb}_{verb_and_way(cast[0].action)[1]}", ""
-        if plot in ("collide", "behind") and n == 1:
-            return "stand", ""
-        if plot == "follow" and n == 0:
-            return f"{[v for v in GAITS[kind] if v != 'run'][0]}_{rng.choice(['left', 'right'])}", ""
-        if travels:
-            return f"{rng.choice(GAITS[kind])}_{rng.choice(['left', 'right'])}", ""
-        words = [*VERBS[kind], *(["steer"] * 2 if kind in ("car", "person") else [])]
-        word = str(rng.choice(words))
-        if n > 0 and rng.random() < 0.4:
-            word = "stand"
-        if word in ("stop", "turn"):
-            gait = "slide" if kind in THINGS else str(rng.choice(GAITS[kind]))
-            return f"{gait}_{rng.choice(['left', 'right'])}", word
-        if word in GAITS[kind]:
-            ways = ["left", "right"] if kind in THINGS or n > 0 or rng.random() < 0.7 else ["toward", "away"]
-            return f"{word}_{rng.choice(ways)}", ""
-        return word, ""
 
     def film(self, scene: Scene, format: Format) -> tuple[Video, Scene]:
         """Simulate and draw: the footage, and the scene with its ground truth, events and captions.
@@ -140,4 +77,62 @@ class Diorama:
         return Video(frames=frames, fps=format.fps), captions.tell(scene)
 
 
-assert math.isclose(sum(NUM_SUBJECTS.values()), 1)
+def _subject(rng: np.random.Generator, n: int, count: int, surroundings: str, plot: str, camera: str, cast: list[Subject]) -> Subject:
+    """Subject n of a scene, after those that are in `cast`; what it is meant to do is not held out."""
+    kind = str(rng.choice([k for k in _kinds(n, plot) if (k, surroundings) not in held_out_pairs()]))
+    action, goal = _action(rng, n, kind, plot, camera, cast)
+    verb, _ = verb_and_way(action)
+    shows = {"walk" if kind == "person" else "drive", "turn"} if verb == "steer" else {verb, goal}
+    colours = [c for c in COLOURS if not any((kind, c, v) in held_out_triples() for v in shows)]
+    size = str(rng.choice(list(SIZES)))
+    at, lane = _place(rng, n, count, plot, cast)
+    return Subject(
+        kind=kind, colour=str(rng.choice(colours)), size=size if plot != "behind" else ("small", "large")[n], material=str(rng.choice(MATERIALS)), action=action, goal=goal, at=at,
+        lane=lane, height=float(rng.uniform(0.42, 0.56)), vigour=float(rng.uniform(0, 1)), moment=float(rng.uniform(0, 1)), heading=float(rng.uniform(-180, 180)),
+        lying=kind == "cylinder" and verb in ("roll", "spin"),
+    )  # fmt: skip
+
+
+def _kinds(n: int, plot: str) -> tuple[str, ...]:
+    """What subject n may be in this plot."""
+    if plot == "follow":
+        return FIGURES
+    if plot == "return":
+        return tuple(k for k in FIGURES if k != "turtle")
+    if plot in ("leave", "enter", "collide") and n == 0:
+        return tuple(k for k in KINDS if k != "turtle")  # it would take too long
+    return THINGS if plot == "collide" else KINDS
+
+
+def _action(rng: np.random.Generator, n: int, kind: str, plot: str, camera: str, cast: list[Subject]) -> tuple[str, str]:
+    """(action with its way, goal) of subject n."""
+    side = str(rng.choice(["left", "right"]))
+    if plot == "follow":
+        return f"{GAITS[kind][0]}_{verb_and_way(cast[0].action)[1] if cast else side}", ""
+    if plot in ("collide", "behind") and n == 1:
+        return "stand", ""
+    if n == 0 and (plot or camera == "drone"):
+        return f"{rng.choice(GAITS[kind])}_{side}", ""
+    word = str(rng.choice([*VERBS[kind], *(["steer"] * 2 if kind in ("car", "person") else [])]))
+    if n > 0 and rng.random() < 0.4:
+        return "stand", ""
+    if word in ("stop", "turn"):
+        return f"{'slide' if kind in THINGS else rng.choice(GAITS[kind])}_{side}", word
+    if word in GAITS[kind]:
+        deep = kind in FIGURES and n == 0 and rng.random() < 0.3
+        return f"{word}_{rng.choice(['toward', 'away']) if deep else side}", ""
+    return word, ""
+
+
+def _place(rng: np.random.Generator, n: int, count: int, plot: str, cast: list[Subject]) -> tuple[float, float]:
+    """(share of the visible width, metres away) of subject n's middle."""
+    loose = float(rng.uniform(-0.05, 0.05))
+    if plot == "collide" and n == 1:
+        return (0.14 if cast[0].action.endswith("right") else -0.14), 0.3
+    if plot in ("collide", "follow"):
+        return 0.0, 0.3
+    if plot == "behind":
+        return (0.0, 1.9) if n == 0 else (loose, -0.9)
+    if plot == "wall":
+        return 2 * loose, 0.9
+    return (HOMES[count][n] + loose, LANES[count][n]) if count > 1 else (2.4 * loose, 0.2 + 8 * loose)

@@ -53,7 +53,9 @@ class Sketch:
     positions: list[np.ndarray] = field(default_factory=list)
     rotations: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, shape: str, size: tuple[float, float, float], at: tuple[float, ...] | np.ndarray, colour: tuple[float, ...], rotation: np.ndarray | None = None, painted: bool = False) -> None:
+    def add(
+        self, shape: str, size: tuple[float, float, float], at: tuple[float, ...] | np.ndarray, colour: tuple[float, ...], rotation: np.ndarray | None = None, painted: bool = False
+    ) -> None:
         """One part: ellipsoid, box, cylinder, capsule (half sizes; cylinder and capsule: radius, radius, half length along z), cone, cabin or body."""
         self.shapes.append(shape)
         self.sizes.append(size)
@@ -113,7 +115,17 @@ def _step(phase: float, stride: float, lift: float, carry: float = 0.5) -> tuple
     return stride * (share - 0.5), lift * math.sin(math.pi * share)
 
 
-def _leg(sketch: Sketch, hip: tuple[float, float, float], foot: tuple[float, float, float], lengths: tuple[float, float], radius: float, bend: float, colour: tuple[float, ...], lower_colour: tuple[float, ...], painted: bool = False) -> None:
+def _leg(
+    sketch: Sketch,
+    hip: tuple[float, float, float],
+    foot: tuple[float, float, float],
+    lengths: tuple[float, float],
+    radius: float,
+    bend: float,
+    colour: tuple[float, ...],
+    lower_colour: tuple[float, ...],
+    painted: bool = False,
+) -> None:
     start, end = np.array(hip), np.array(foot)
     span = end - start
     if np.linalg.norm(span) > sum(lengths):  # a foot out of reach hangs below the hip, as in a jump
@@ -270,6 +282,11 @@ def _thing(kind: str, colour: tuple[float, ...]) -> Sketch:
 _FIGURES: dict[str, Callable[[tuple[float, ...], Gait], Sketch]] = {"dog": _dog, "turtle": _turtle, "car": _car, "person": _person}
 
 
-def sketch(kind: str, colour: str, gait: Gait) -> Sketch:
+def paint(colour: str, material: str) -> tuple[float, ...]:
+    """Red, green, blue of a coat in [0, 1]: matte ones are duller, since a highlight alone does not show on every shape."""
+    return tuple(0.80 * c + 0.06 for c in COLOURS[colour]) if material == "matte" else COLOURS[colour]
+
+
+def sketch(kind: str, colour: tuple[float, ...], gait: Gait) -> Sketch:
     """The parts of a subject of this kind and colour at a moment of its gait, at scale 1 (things: about their centre)."""
-    return _FIGURES[kind](COLOURS[colour], gait) if kind in _FIGURES else _thing(kind, COLOURS[colour])
+    return _FIGURES[kind](colour, gait) if kind in _FIGURES else _thing(kind, colour)

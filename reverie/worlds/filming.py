@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reverie.worlds.cameras import poses_of
-from reverie.worlds.figures import FIGURES, HALF, SIZES, sketch, turned
+from reverie.worlds.figures import FIGURES, HALF, SIZES, paint, sketch, turned
 from reverie.worlds.motion import Motion, simulate
 from reverie.worlds.scene import Format, Maps, Rows, Scene, Subject
 from reverie.worlds.sets import backdrop, prop_sketch
@@ -30,7 +30,7 @@ class _Actor:
 def _actor(subject: Subject, motion: Motion, owner: int) -> _Actor:
     scale = SIZES[subject.size]
     frames = [
-        placed(sketch(subject.kind, subject.colour, gait), scale, position, rotation, owner, subject.material, subject.colour)
+        placed(sketch(subject.kind, paint(subject.colour, subject.material), gait), scale, position, rotation, owner, subject.material, subject.colour)
         for gait, position, rotation in zip(motion.gaits, motion.positions, motion.rotations, strict=True)
     ]
     positions, rotations = np.array([f.positions for f in frames]), np.array([f.rotations for f in frames])
@@ -65,16 +65,7 @@ def shoot(scene: Scene, format: Format) -> tuple[np.ndarray, Scene]:
         scene, camera=replace(scene.camera, pose=pose, intrinsics=intrinsics), contacts=contacts, width=format.width, height=format.height,
         num_frames=format.num_frames, fps=format.fps, subjects=tuple(_measured(s, m, a, views, format) for s, m, a in zip(scene.subjects, motions, actors, strict=True)),
     )  # fmt: skip
-    floor = backdrop(scene)
-    still = [placed(floor, 1.0, np.zeros(3), np.eye(3), 0)] if floor.shapes else []
-    for n, prop in enumerate(scene.props):
-        place = placed(prop_sketch(prop, scene), prop.scale, np.array([*prop.position, 0.0]), turned("z", math.radians(prop.heading)), 1 + len(actors) + n)
-        still.append(place)
-    everything = joined([*(a.parts for a in actors), *still])
-    owners = np.concatenate([[0], everything.owners, [0]])  # of identity -1 (sky, at the end), 0 (ground), 1...
-    theatre = stage(scene.time)
-    theatre.set_up(scene.sun, scene.surroundings, scene.place)
-    theatre.show(everything)
+    theatre, owners = _set_up(scene, actors)
     frames = []
     grid = (-(-format.height // CELL) * SAMPLES, -(-format.width // CELL) * SAMPLES)
     visible = np.ones((len(actors), format.num_frames))
@@ -104,6 +95,20 @@ def shoot(scene: Scene, format: Format) -> tuple[np.ndarray, Scene]:
         maps=Maps(*(np.stack(m) for m in zip(*maps, strict=True))) if format.maps else None,
     )
     return np.stack(frames), scene
+
+
+def _set_up(scene: Scene, actors: list[_Actor]) -> tuple[Stage, np.ndarray]:
+    """The stage with everything on it, and the owner of every identity: of 0 (the ground), 1..., and at the end of -1 (the sky)."""
+    floor = backdrop(scene)
+    still = [placed(floor, 1.0, np.zeros(3), np.eye(3), 0)] if floor.shapes else []
+    for n, prop in enumerate(scene.props):
+        turn = turned("z", math.radians(prop.heading))
+        still.append(placed(prop_sketch(prop, scene), prop.scale, np.array([*prop.position, 0.0]), turn, 1 + len(actors) + n))
+    everything = joined([*(a.parts for a in actors), *still])
+    theatre = stage(scene.time)
+    theatre.set_up(scene.sun, scene.surroundings, scene.place)
+    theatre.show(everything)
+    return theatre, np.concatenate([[0], everything.owners, [0]])
 
 
 def _measured(subject: Subject, motion: Motion, actor: _Actor, views: list[View], format: Format) -> Subject:

@@ -38,7 +38,7 @@ def held_out_pairs() -> frozenset[tuple[str, ...]]:
 
 def shown(scene: Scene) -> tuple[str, ...]:
     """The held-out combinations that a filmed scene shows, as "dog red jump"; empty for footage that training may see."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for subject in scene.subjects:
         verbs = {fact.partition("_")[0] for fact in subject.facts}
         found += [t for t in [(subject.kind, subject.colour, verb) for verb in sorted(verbs)] if t in held_out_triples()]

@@ -21,7 +21,16 @@ DIRECTIONS = {"left": 180.0, "right": 0.0, "away": 90.0, "toward": -90.0}
 # metres per second at scale 1
 SPEEDS = {"walk": (0.75, 1.2), "run": (1.8, 2.5), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3)}
 RUNS_FROM = 1.5  # metres per second at scale 1: slower is a walk
-GAITS = {"dog": ("walk", "run"), "person": ("walk", "run"), "turtle": ("crawl",), "car": ("drive",), "ball": ("roll",), "cylinder": ("roll", "slide"), "cube": ("slide",), "cone": ("slide",)}
+GAITS = {
+    "dog": ("walk", "run"),
+    "person": ("walk", "run"),
+    "turtle": ("crawl",),
+    "car": ("drive",),
+    "ball": ("roll",),
+    "cylinder": ("roll", "slide"),
+    "cube": ("slide",),
+    "cone": ("slide",),
+}
 
 
 @dataclass(frozen=True)
@@ -190,7 +199,8 @@ def _steered(scene: Scene, number: int, format: Format, ticks: int) -> _Path:
     top = (low + (high - low) * 0.5 * (1 + subject.vigour)) * math.sqrt(SIZES[subject.size])
     rate = 1.4 if subject.kind == "car" else 2.0
     state = np.array([subject.at * wide, subject.lane, math.radians(subject.heading)])
-    speed, distance, word, rows, words = 0.0, 0.0, "stand", np.empty((ticks, 7)), []
+    speed, distance, word, rows = 0.0, 0.0, "stand", np.empty((ticks, 7))
+    words: list[str] = []
 
     def moved(state: np.ndarray, word: str, speed: float, seconds: float) -> np.ndarray:
         x, y, heading = state
@@ -256,7 +266,9 @@ def _physics_xml(scene: Scene, frictions: dict[int, float]) -> str:
             f'friction="{frictions[n]:.5f} .004 .0005" solref="-9000 {-22 if subject.kind == "ball" else -40}"/></body>'
         )
     walls = "".join(
-        f'<geom type="box" size="{1.75 * p.scale} {0.18 * p.scale} {1.75 * p.scale}" pos="{p.position[0]} {p.position[1]} {1.75 * p.scale}"/>' for p in scene.props if p.kind == "wall"
+        f'<geom type="box" size="{1.75 * p.scale} {0.18 * p.scale} {1.75 * p.scale}" pos="{p.position[0]} {p.position[1]} {1.75 * p.scale}"/>'
+        for p in scene.props
+        if p.kind == "wall"
     )
     meshes = "".join(
         f'<mesh name="cone{n}" builtin="cone" params="28 0" scale="{HALF["cone"][0] * SIZES[s.size]} {HALF["cone"][1] * SIZES[s.size]} {HALF["cone"][2] * SIZES[s.size]}"/>'

@@ -35,6 +35,7 @@ STANDING = {
 }  # fmt: skip
 PROPS = tuple(sorted({kind for many in STANDING.values() for kind, _ in many} | {"wall", "window"}))
 BARK, LEAF, STONE, BRICK, PLASTER = (0.36, 0.24, 0.14), (0.13, 0.36, 0.12), (0.46, 0.44, 0.42), (0.60, 0.30, 0.22), (0.86, 0.80, 0.68)
+WHITE = (0.93, 0.95, 0.98)
 
 
 @functools.cache
@@ -84,7 +85,9 @@ def props_of(rng: np.random.Generator, surroundings: str) -> tuple[Prop, ...]:
     taken = [p.position[0] for p in props] if surroundings == "wooden room" else []
     for kind, most in STANDING[surroundings]:
         for _ in range(int(rng.integers(0, most + 1))):
-            far = {"house": (11.0, 14.0), "bookcase": (6.3, 6.3), "table": (5.2, 5.2), "lamp post": (4.4, 4.4)}.get(kind, (4.0, 5.8) if surroundings == "wooden room" else (4.2, 11.0))
+            far = {"house": (11.0, 14.0), "bookcase": (6.3, 6.3), "table": (5.2, 5.2), "lamp post": (4.4, 4.4)}.get(
+                kind, (4.0, 5.8) if surroundings == "wooden room" else (4.2, 11.0)
+            )
             y = float(rng.uniform(*far))
             x = float(rng.uniform(-0.5, 0.5) * (9.0 + 0.9 * y if surroundings != "wooden room" else 13.0))
             wide = {"house": 3.4, "bookcase": 2.2, "table": 2.4}.get(kind, 1.5)
@@ -94,82 +97,121 @@ def props_of(rng: np.random.Generator, surroundings: str) -> tuple[Prop, ...]:
     return tuple(props)
 
 
+def _pine(s: Sketch, scene: Scene) -> None:
+    s.limb((0, 0, 0), (0, 0, 1.2), 0.18, BARK)
+    for z, r in ((1.5, 1.15), (2.5, 0.9), (3.4, 0.62)):
+        s.add("cone", (r, r, 0.8), (0, 0, z), (0.10, 0.28, 0.16))
+        s.add("cone", (r * 0.62, r * 0.62, 0.5), (0, 0, z + 0.33), WHITE)
+
+
+def _tree(s: Sketch, scene: Scene) -> None:
+    s.limb((0, 0, 0), (0, 0, 1.9), 0.24, BARK)
+    for at, r in (((0, 0, 3.0), 1.25), ((0.7, 0.2, 2.5), 0.8), ((-0.7, -0.1, 2.6), 0.85)):
+        s.ball(at, r, LEAF)
+
+
+def _bush(s: Sketch, scene: Scene) -> None:
+    for at, r in (((0, 0, 0.4), 0.62), ((0.55, 0, 0.3), 0.45), ((-0.5, 0.1, 0.32), 0.48)):
+        s.ball(at, r, (0.18, 0.42, 0.14))
+
+
+def _rock(s: Sketch, scene: Scene) -> None:
+    s.add("ellipsoid", (0.95, 0.7, 0.62), (0, 0, 0.25), STONE)
+    s.add("ellipsoid", (0.55, 0.5, 0.45), (0.7, -0.2, 0.15), shade(STONE, 0.85))
+    if scene.surroundings == "snow":
+        s.add("ellipsoid", (0.66, 0.5, 0.22), (0, 0, 0.72), WHITE)
+
+
+def _cactus(s: Sketch, scene: Scene) -> None:
+    green = (0.20, 0.42, 0.22)
+    s.limb((0, 0, 0), (0, 0, 2.6), 0.32, green)
+    for side, z in ((1, 1.2), (-1, 1.6)):
+        s.limb((0, 0, z), (side * 0.85, 0, z), 0.2, green)
+        s.limb((side * 0.85, 0, z), (side * 0.85, 0, z + 0.8), 0.2, green)
+
+
+def _palm(s: Sketch, scene: Scene) -> None:
+    s.limb((0, 0, 0), (0.3, 0, 1.8), 0.2, (0.50, 0.38, 0.24))
+    s.limb((0.3, 0, 1.8), (0.45, 0, 3.5), 0.17, (0.50, 0.38, 0.24))
+    for n in range(7):
+        turn = turned("z", 2 * math.pi * n / 7) @ turned("y", 0.45)
+        s.add("ellipsoid", (0.85, 0.22, 0.07), np.array([0.45, 0, 3.55]) + turn @ [0.75, 0, 0], (0.16, 0.46, 0.16), turn)
+
+
+def _house(s: Sketch, scene: Scene) -> None:
+    s.add("box", (1.7, 1.4, 1.3), (0, 0, 1.3), PLASTER)
+    s.add("roof", (1.95, 1.6, 0.75), (0, 0, 3.35), WHITE if scene.surroundings == "snow" else BRICK)
+    s.add("box", (0.34, 0.05, 0.65), (0, -1.42, 0.65), BARK)
+    for x in (-1.05, 1.05):
+        s.add("box", (0.36, 0.05, 0.36), (x, -1.42, 1.55), (LAMP if scene.time == "night" else GLASS))
+
+
+def _lamp_post(s: Sketch, scene: Scene) -> None:
+    s.limb((0, 0, 0), (0, 0, 4.0), 0.09, DARK)
+    s.limb((0, 0, 4.0), (0, -0.8, 4.1), 0.07, DARK)
+    s.add("ellipsoid", (0.22, 0.3, 0.12), (0, -0.9, 4.0), LAMP if scene.time == "night" else LIGHT)
+
+
+def _wall(s: Sketch, scene: Scene) -> None:
+    s.add("box", (1.75, 0.18, 1.75), (0, 0, 1.75), BRICK)
+    for row in range(5):
+        s.add("box", (1.76, 0.185, 0.025), (0, 0, 0.35 + 0.7 * row), shade(LIGHT, 0.8))
+        for n in range(4):
+            s.add("box", (0.025, 0.185, 0.35), (-1.3 + 0.85 * n + 0.4 * (row % 2), 0, 0.7 * row + 0.35), shade(LIGHT, 0.8))
+    s.add("box", (1.82, 0.26, 0.08), (0, 0, 3.5), shade(STONE, 1.2))
+
+
+def _window(s: Sketch, scene: Scene) -> None:
+    horizon, zenith, *_ = LIGHTS[scene.time]
+    s.add("box", (1.35, 0.06, 1.15), (0, 0, 3.4), (0.95, 0.93, 0.88))
+    s.add("lit", (1.18, 0.07, 0.5), (0, 0, 3.88), zenith)
+    s.add("lit", (1.18, 0.07, 0.5), (0, 0, 2.9), horizon)
+    s.add("box", (0.05, 0.09, 1.0), (0, 0, 3.4), (0.95, 0.93, 0.88))
+    s.add("box", (1.55, 0.3, 0.07), (0, -0.22, 2.2), (0.95, 0.93, 0.88))
+
+
+def _bookcase(s: Sketch, scene: Scene) -> None:
+    s.add("box", (0.95, 0.3, 1.6), (0, 0, 1.6), (0.40, 0.25, 0.14))
+    for n in range(3):
+        for m in range(6):
+            tone = shade([(0.55, 0.25, 0.2), (0.25, 0.35, 0.5), (0.5, 0.48, 0.3)][(n + m) % 3], 0.9)
+            s.add("box", (0.11, 0.1, 0.34), (-0.7 + 0.28 * m, -0.24, 0.55 + n * 1.0), tone)
+
+
+def _table(s: Sketch, scene: Scene) -> None:
+    s.add("box", (1.1, 0.6, 0.07), (0, 0, 1.3), (0.48, 0.30, 0.16))
+    for x, y in ((-0.95, -0.45), (0.95, -0.45), (-0.95, 0.45), (0.95, 0.45)):
+        s.limb((x, y, 0.05), (x, y, 1.25), 0.08, (0.40, 0.25, 0.14))
+
+
+def _plant(s: Sketch, scene: Scene) -> None:
+    s.add("cylinder", (0.36, 0.36, 0.32), (0, 0, 0.32), (0.62, 0.36, 0.24))
+    for n in range(6):
+        turn = turned("z", 2 * math.pi * n / 6) @ turned("y", -0.9)
+        s.add("ellipsoid", (0.55, 0.16, 0.05), np.array([0, 0, 0.9]) + turn @ [0.45, 0, 0], (0.16, 0.42, 0.18), turn)
+
+
+_PROPS = {
+    "pine": _pine,
+    "tree": _tree,
+    "bush": _bush,
+    "rock": _rock,
+    "cactus": _cactus,
+    "palm": _palm,
+    "house": _house,
+    "lamp post": _lamp_post,
+    "wall": _wall,
+    "window": _window,
+    "bookcase": _bookcase,
+    "table": _table,
+    "plant": _plant,
+}
+
+
 def prop_sketch(prop: Prop, scene: Scene) -> Sketch:
     """The parts of a prop in its own frame (origin on the ground below it), at scale 1."""
     s = Sketch()
-    night = scene.time == "night"
-    pane = LAMP if night else GLASS
-    white = (0.93, 0.95, 0.98)
-    if prop.kind == "pine":
-        s.limb((0, 0, 0), (0, 0, 1.2), 0.18, BARK)
-        for z, r in ((1.5, 1.15), (2.5, 0.9), (3.4, 0.62)):
-            s.add("cone", (r, r, 0.8), (0, 0, z), (0.10, 0.28, 0.16))
-            s.add("cone", (r * 0.62, r * 0.62, 0.5), (0, 0, z + 0.33), white)
-    elif prop.kind == "tree":
-        s.limb((0, 0, 0), (0, 0, 1.9), 0.24, BARK)
-        for at, r in (((0, 0, 3.0), 1.25), ((0.7, 0.2, 2.5), 0.8), ((-0.7, -0.1, 2.6), 0.85)):
-            s.ball(at, r, LEAF)
-    elif prop.kind == "bush":
-        for at, r in (((0, 0, 0.4), 0.62), ((0.55, 0, 0.3), 0.45), ((-0.5, 0.1, 0.32), 0.48)):
-            s.ball(at, r, (0.18, 0.42, 0.14))
-    elif prop.kind == "rock":
-        s.add("ellipsoid", (0.95, 0.7, 0.62), (0, 0, 0.25), STONE)
-        s.add("ellipsoid", (0.55, 0.5, 0.45), (0.7, -0.2, 0.15), shade(STONE, 0.85))
-        if scene.surroundings == "snow":
-            s.add("ellipsoid", (0.66, 0.5, 0.22), (0, 0, 0.72), white)
-    elif prop.kind == "cactus":
-        green = (0.20, 0.42, 0.22)
-        s.limb((0, 0, 0), (0, 0, 2.6), 0.32, green)
-        for side, z in ((1, 1.2), (-1, 1.6)):
-            s.limb((0, 0, z), (side * 0.85, 0, z), 0.2, green)
-            s.limb((side * 0.85, 0, z), (side * 0.85, 0, z + 0.8), 0.2, green)
-    elif prop.kind == "palm":
-        s.limb((0, 0, 0), (0.3, 0, 1.8), 0.2, (0.50, 0.38, 0.24))
-        s.limb((0.3, 0, 1.8), (0.45, 0, 3.5), 0.17, (0.50, 0.38, 0.24))
-        for n in range(7):
-            turn = turned("z", 2 * math.pi * n / 7) @ turned("y", 0.45)
-            s.add("ellipsoid", (0.85, 0.22, 0.07), np.array([0.45, 0, 3.55]) + turn @ [0.75, 0, 0], (0.16, 0.46, 0.16), turn)
-    elif prop.kind == "house":
-        s.add("box", (1.7, 1.4, 1.3), (0, 0, 1.3), PLASTER)
-        s.add("roof", (1.95, 1.6, 0.75), (0, 0, 3.35), white if scene.surroundings == "snow" else BRICK)
-        s.add("box", (0.34, 0.05, 0.65), (0, -1.42, 0.65), BARK)
-        for x in (-1.05, 1.05):
-            s.add("box", (0.36, 0.05, 0.36), (x, -1.42, 1.55), pane)
-    elif prop.kind == "lamp post":
-        s.limb((0, 0, 0), (0, 0, 4.0), 0.09, DARK)
-        s.limb((0, 0, 4.0), (0, -0.8, 4.1), 0.07, DARK)
-        s.add("ellipsoid", (0.22, 0.3, 0.12), (0, -0.9, 4.0), LAMP if night else LIGHT)
-    elif prop.kind == "wall":
-        s.add("box", (1.75, 0.18, 1.75), (0, 0, 1.75), BRICK)
-        for row in range(5):
-            s.add("box", (1.76, 0.185, 0.025), (0, 0, 0.35 + 0.7 * row), shade(LIGHT, 0.8))
-            for n in range(4):
-                s.add("box", (0.025, 0.185, 0.35), (-1.3 + 0.85 * n + 0.4 * (row % 2), 0, 0.7 * row + 0.35), shade(LIGHT, 0.8))
-        s.add("box", (1.82, 0.26, 0.08), (0, 0, 3.5), shade(STONE, 1.2))
-    elif prop.kind == "window":
-        horizon, zenith, *_ = LIGHTS[scene.time]
-        s.add("box", (1.35, 0.06, 1.15), (0, 0, 3.4), (0.95, 0.93, 0.88))
-        s.add("lit", (1.18, 0.07, 0.5), (0, 0, 3.88), zenith)
-        s.add("lit", (1.18, 0.07, 0.5), (0, 0, 2.9), horizon)
-        s.add("box", (0.05, 0.09, 1.0), (0, 0, 3.4), (0.95, 0.93, 0.88))
-        s.add("box", (1.55, 0.3, 0.07), (0, -0.22, 2.2), (0.95, 0.93, 0.88))
-    elif prop.kind == "bookcase":
-        s.add("box", (0.95, 0.3, 1.6), (0, 0, 1.6), (0.40, 0.25, 0.14))
-        for n in range(3):
-            for m in range(6):
-                tone = shade([(0.55, 0.25, 0.2), (0.25, 0.35, 0.5), (0.5, 0.48, 0.3)][(n + m) % 3], 0.9)
-                s.add("box", (0.11, 0.1, 0.34), (-0.7 + 0.28 * m, -0.24, 0.55 + n * 1.0), tone)
-    elif prop.kind == "table":
-        s.add("box", (1.1, 0.6, 0.07), (0, 0, 1.3), (0.48, 0.30, 0.16))
-        for x, y in ((-0.95, -0.45), (0.95, -0.45), (-0.95, 0.45), (0.95, 0.45)):
-            s.limb((x, y, 0.05), (x, y, 1.25), 0.08, (0.40, 0.25, 0.14))
-    elif prop.kind == "plant":
-        s.add("cylinder", (0.36, 0.36, 0.32), (0, 0, 0.32), (0.62, 0.36, 0.24))
-        for n in range(6):
-            turn = turned("z", 2 * math.pi * n / 6) @ turned("y", -0.9)
-            s.add("ellipsoid", (0.55, 0.16, 0.05), np.array([0, 0, 0.9]) + turn @ [0.45, 0, 0], (0.16, 0.42, 0.18), turn)
-    else:
-        raise AssertionError(prop.kind)
+    _PROPS[prop.kind](s, scene)
     return s
 
 

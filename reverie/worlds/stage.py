@@ -40,7 +40,9 @@ class Parts:
 
 def placed(sketch: Sketch, scale: float, position: np.ndarray, rotation: np.ndarray, owner: int, paint: str = "", coat: str = "") -> Parts:
     """A sketch at its place; `paint` is the material of its painted parts and `coat` that of a coloured stripe."""
-    materials = ["lit" if shape == "lit" else (f"striped {coat}" if paint == "striped" else paint) if painted else "" for shape, painted in zip(sketch.shapes, sketch.painted, strict=True)]
+    materials = [
+        "lit" if shape == "lit" else (f"striped {coat}" if paint == "striped" else paint) if painted else "" for shape, painted in zip(sketch.shapes, sketch.painted, strict=True)
+    ]
     positions = position + scale * np.array(sketch.positions).reshape(-1, 3) @ rotation.T
     return Parts(
         ["box" if shape == "lit" else shape for shape in sketch.shapes], scale * np.array(sketch.sizes, float).reshape(-1, 3), np.array(sketch.colours, float).reshape(-1, 3),
@@ -129,7 +131,8 @@ def _model_xml(time: str) -> str:
         f'<texture name="{name}" type="2d" file="{name}.png"/><material name="{name}" texture="{name}" texuniform="true" texrepeat=".08 .08" specular="0"/>' for name in GROUNDS
     )
     coats = "".join(
-        f'<texture name="striped {name}" type="cube" file="striped {name}.png"/><material name="striped {name}" texture="striped {name}" specular=".1" shininess=".3"/>' for name in COLOURS
+        f'<texture name="striped {name}" type="cube" file="striped {name}.png"/><material name="striped {name}" texture="striped {name}" specular=".1" shininess=".3"/>'
+        for name in COLOURS
     )
     return f"""<mujoco><statistic extent="10" center="0 0 0"/>
       <visual><rgba haze="{words(horizon)} 1"/><quality shadowsize="512" offsamples="0"/><map znear=".03" zfar="30" shadowclip="1" fogstart="3" fogend="12"/>
