@@ -233,6 +233,8 @@ def test_steered_actors_do_as_they_are_told(kind: str):
     changed = driven(*["stand"] * 4, *["forward"] * 5).subjects[0]
     assert changed.steering == ("stand",) * 4 + ("forward",) * 5
     assert changed.track[3] == changed.track[0] and changed.track[-1][0] > 0.3
+    with pytest.raises(ValueError, match="did you mean 'forward'"):
+        driven("forwards")
 
 
 def test_a_driver_of_its_own_is_recorded():

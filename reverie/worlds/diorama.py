@@ -80,7 +80,7 @@ class Diorama:
 def _subject(rng: np.random.Generator, n: int, count: int, surroundings: str, plot: str, camera: str, cast: list[Subject]) -> Subject:
     """Subject n of a scene, after those that are in `cast`; what it is meant to do is not held out."""
     kind = str(rng.choice([k for k in _kinds(n, plot) if (k, surroundings) not in held_out_pairs()]))
-    action, goal = _action(rng, n, kind, plot, camera, cast)
+    action, goal = _action(rng, n, count, kind, plot, camera, cast)
     verb, _ = verb_and_way(action)
     shows = {"walk" if kind == "person" else "drive", "turn"} if verb == "steer" else {verb, goal}
     colours = [c for c in COLOURS if not any((kind, c, v) in held_out_triples() for v in shows)]
@@ -104,7 +104,7 @@ def _kinds(n: int, plot: str) -> tuple[str, ...]:
     return THINGS if plot == "collide" else KINDS
 
 
-def _action(rng: np.random.Generator, n: int, kind: str, plot: str, camera: str, cast: list[Subject]) -> tuple[str, str]:
+def _action(rng: np.random.Generator, n: int, count: int, kind: str, plot: str, camera: str, cast: list[Subject]) -> tuple[str, str]:
     """(action with its way, goal) of subject n."""
     side = str(rng.choice(["left", "right"]))
     if plot == "follow":
@@ -113,9 +113,11 @@ def _action(rng: np.random.Generator, n: int, kind: str, plot: str, camera: str,
         return "stand", ""
     if n == 0 and (plot or camera == "drone"):
         return f"{rng.choice(GAITS[kind])}_{side}", ""
-    word = str(rng.choice([*VERBS[kind], *(["steer"] * 2 if kind in ("car", "person") else [])]))
     if n > 0 and rng.random() < 0.4:
         return "stand", ""
+    roams = n == count - 1 and all(other.kind in THINGS for other in cast)  # figures would walk through each other
+    verbs = [verb for verb in VERBS[kind] if verb != "turn" or roams]
+    word = str(rng.choice([*verbs, *(["steer"] * 2 if roams and kind in ("car", "person") else [])]))
     if word in ("stop", "turn"):
         return f"{'slide' if kind in THINGS else rng.choice(GAITS[kind])}_{side}", word
     if word in GAITS[kind]:

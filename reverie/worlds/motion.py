@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reverie.config import did_you_mean
 from reverie.randomness import generator
 from reverie.worlds.figures import FIGURES, HALF, SIZES, Gait, turned
 from reverie.worlds.scene import Format, Scene, Subject
@@ -158,8 +159,8 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
     bound = 0.5 * wide + 0.75 * length_of(subject) if scene.plot in ("leave", "enter", "return") and number == 0 else 0.40 * wide
     turning, distance, rows = 0.0, 0.0, np.empty((ticks, 7))
     spin = (2.0 + 1.4 * subject.vigour) * (1 if subject.heading > 0 else -1) * (0.55 if subject.kind == "turtle" else 1.0)
-    jump = math.sqrt(2 * 9.81 * (0.5 + 0.35 * subject.vigour) * SIZES[subject.size]) if verb == "jump" else 0.0
-    begin, flight = 0.1 + subject.moment * 0.3 * format.seconds, 2 * jump / 9.81
+    jump = math.sqrt(2 * scene.gravity * (0.5 + 0.35 * subject.vigour) * SIZES[subject.size]) if verb == "jump" else 0.0
+    begin, flight = 0.1 + subject.moment * 0.3 * format.seconds, 2 * jump / scene.gravity
     sharp = math.radians(80 + 60 * subject.vigour) * (1 if subject.heading > 0 else -1)
     ahead = 1.0
     for n in range(ticks):
@@ -169,12 +170,12 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
         if subject.goal == "stop":
             now = speed * min(1.0, max(0.0, (0.62 - share) / 0.08))
         if jump and begin < t < begin + flight:
-            lift = jump * (t - begin) - 9.81 / 2 * (t - begin) ** 2
+            lift = jump * (t - begin) - scene.gravity / 2 * (t - begin) ** 2
         turn = spin if verb == "spin" else 0.0
         if subject.goal == "turn" and 0.35 <= share <= 0.6 and format.seconds:
             turn = sharp / (0.25 * format.seconds)
         elif turning:
-            turn = math.copysign(min(2.8, abs(turning) * TICKS), turning)
+            turn, now = math.copysign(min(2.8, abs(turning) * TICKS), turning), 0.4 * speed  # sharply, so that it stays in its lane
             turning -= turn / TICKS
             turning = turning if abs(turning) > 1e-6 else 0.0
         elif way and subject.goal != "turn":
@@ -193,6 +194,9 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
 def _steered(scene: Scene, number: int, format: Format, ticks: int) -> _Path:
     """A driver's stream of actions, drawn half a second at a time so that the subject stays in sight, or as the scene gives it per frame."""
     subject = scene.subjects[number]
+    unknown = set(subject.steering) - set(STEERING)
+    if unknown:
+        raise ValueError(f"steering {sorted(unknown)[0]!r}{did_you_mean(sorted(unknown)[0], STEERING)}")
     wide, _ = visible(format)
     rng = generator(scene.seed, scene.index, 1 + number)
     low, high = SPEEDS["drive" if subject.kind == "car" else "walk"]
@@ -244,7 +248,7 @@ def _rest(subject: Subject) -> float:
 def _friction(subject: Subject, speed: float, format: Format) -> float:
     verb, _ = verb_and_way(subject.action)
     if subject.goal == "stop":
-        return speed / max(0.55 * format.seconds, 0.2) / 9.81
+        return speed / max(0.55 * format.seconds, 0.2) / 9.81  # it comes to rest after 55% of the clip
     return {"roll": 1.0, "slide": 0.015, "spin": 0.01}.get(verb, 0.6)
 
 
