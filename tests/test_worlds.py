@@ -1,6 +1,7 @@
 """The diorama: the same film always, exact ground truth, captions that the numbers bear out. Needs MuJoCo and EGL."""
 
 import math
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from reverie.worlds.figures import COLOURS, FIGURES, HALF, KINDS, MATERIALS, SIZ
 from reverie.worlds.heldout import VERBS, held_out_pairs, held_out_triples, shown
 from reverie.worlds.scene import Camera, Format, Prop, Scene, Subject, truth_of
 from reverie.worlds.sets import SURROUNDINGS, TIMES
-from reverie.worlds.stage import View, outline, placed
+from reverie.worlds.stage import View, _graphics, outline, placed
 
 WIDE, TALL, SQUARE = (Format(width=w, height=h, num_frames=17) for w, h in ((80, 48), (48, 80), (64, 64)))
 WORLD = Diorama()
@@ -385,6 +386,12 @@ def test_held_out_combinations_are_never_drawn(scenes: list[Scene], films: list)
     kind, colour, verb = sorted(triples)[0]
     guilty = made(Subject(kind=kind, colour=colour, size="small", material="matte", action="", facts=(verb,)))
     assert shown(guilty) == (f"{kind} {colour} {verb}",)
+
+
+def test_without_gl_one_line_names_the_packages(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "mujoco.egl", None)
+    with pytest.raises(RuntimeError, match="apt-get install libegl1"):
+        _graphics.__wrapped__()
 
 
 def test_a_view_projects_and_unprojects():
