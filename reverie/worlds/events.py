@@ -156,8 +156,8 @@ def _travels(scene: Scene, n: int, track: _Track, in_sight: np.ndarray) -> list[
     found: list[Event] = []
     wide = wide_of(scene)
     for a, b in _runs(moving):  # of intervals; frames a..b
-        straight = _runs(np.concatenate([[False], np.abs(np.diff(angle[a:b])) * track.fps < 0.5, [False]])) if b - a > 2 else []
-        for first, past in straight or [(0, b - a + 1)]:
+        straight = _runs(np.concatenate([[False], np.abs(np.diff(angle[a:b])) * track.fps < 0.5, [False]])) if b - a > 2 else [(0, b - a + 1)]
+        for first, past in straight:
             i, j = a + max(first - 1, 0), min(a + past, b)
             length = float(np.linalg.norm(track.position[j, :2] - track.position[i, :2]))
             if length < 0.13 * wide or in_sight[i : j + 1].mean() < 0.35:
@@ -227,7 +227,7 @@ def _hidings(scene: Scene, n: int, track: _Track) -> list[Event]:
             whole = np.flatnonzero(inside[b:])
             found.append(_event(scene, f"enter_{'left' if boxes[b - 1, 2] <= 0 else 'right'}", n, b - 1, b + int(whole[0]) if len(whole) else scene.num_frames - 1))
     others = np.array([other if other.startswith(("subject", "prop")) else "" for other in track.subject.behind])
-    for other in {o for o in others if o}:
+    for other in sorted({str(o) for o in others if o}):
         for a, b in _runs((others == other) & (seen < 0.7)):
             hidden = _runs(seen[a:b] <= HIDDEN)
             for i, j in hidden:
