@@ -20,7 +20,7 @@ TICKS = 60  # per second, of planned ways
 STEERING = ("stand", "forward", "left", "right", "back")
 DIRECTIONS = {"left": 180.0, "right": 0.0, "away": 90.0, "toward": -90.0}
 # metres per second at scale 1
-SPEEDS = {"walk": (0.75, 1.2), "run": (1.8, 2.5), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3)}
+SPEEDS = {"walk": (0.75, 1.15), "run": (1.95, 2.6), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3)}
 RUNS_FROM = 1.5  # metres per second at scale 1: slower is a walk
 GAITS = {
     "dog": ("walk", "run"),
