@@ -88,7 +88,8 @@ def _story(scene: Scene, number: int, most: int) -> list[Event]:
 
 def _told(rng: Rng, scene: Scene, number: int, form: int, most: int, known: set[int]) -> str:
     """A subject's story as a verb phrase: "runs to the right, then stops"; empty if nothing clear happened."""
-    text, before = "", None
+    text = ""
+    before: Event | None = None
     for event in _story(scene, number, most):
         deed = _deed(rng, scene, event, form, known)
         if before is None:
@@ -116,7 +117,9 @@ def _medium(rng: Rng, scene: Scene, moving: bool) -> str:
     place, setting = _where(rng, scene), str(_pick(rng, words.SETTINGS[scene.surroundings]))
     order = int(rng.integers(6))
     form = 1 if order in (2, 5) else 0
-    clauses, verbs, known = [], [], set[int]()
+    clauses: list[str] = []
+    verbs: list[bool] = []
+    known: set[int] = set()
     for n in _mentioned(scene, moving):
         if n in known and {e.kind for e in scene.events if e.subject == n} <= {"stand"} and rng.random() < 0.7:
             continue  # "hits a red cube" has said enough of the cube
@@ -181,7 +184,8 @@ def _dense(rng: Rng, scene: Scene, moving: bool) -> str:
     things = [words.PROPS[kind][0] if count == 1 else f"{words.NUMBERS[count]} {words.PROPS[kind][1]}" for kind, count in _props_seen(scene).items() if count < 5]
     if things:
         first.append(f"There {'is' if things[0].startswith('a') else 'are'} {', '.join(things[:-1])}{' and ' if len(things) > 1 else ''}{things[-1]}.")
-    about, known = [], set[int]()
+    about: list[str] = []
+    known: set[int] = set()
     for n in _mentioned(scene, moving):
         subject = scene.subjects[n]
         noun = _noun(rng, subject, "sm", "the" if n in known else "a")
@@ -242,7 +246,8 @@ def _zh_deed(rng: Rng, scene: Scene, event: Event) -> str:
 
 
 def _zh_told(rng: Rng, scene: Scene, number: int, most: int) -> str:
-    text, before = "", None
+    text = ""
+    before: Event | None = None
     for event in _story(scene, number, most):
         deed = _zh_deed(rng, scene, event)
         after = before is not None and event.start >= before.end - 0.13 and event.start > before.start + 0.13
