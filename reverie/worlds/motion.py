@@ -15,7 +15,7 @@ from reverie.worlds.figures import FIGURES, HALF, SIZES, Gait, turned
 from reverie.worlds.scene import Format, Scene, Subject
 
 SPAN = 6.6  # metres: the geometric mean of the visible width and height at the subject
-SUBSTEP = 0.002  # seconds
+SUBSTEP = 0.002  # seconds at most: frames lie on whole steps
 TICKS = 60  # per second, of planned ways
 STEERING = ("stand", "forward", "left", "right", "back")
 DIRECTIONS = {"left": 180.0, "right": 0.0, "away": 90.0, "toward": -90.0}
@@ -252,7 +252,7 @@ def _friction(subject: Subject, speed: float, format: Format) -> float:
     return {"roll": 1.0, "slide": 0.015, "spin": 0.01}.get(verb, 0.6)
 
 
-def _physics_xml(scene: Scene, frictions: dict[int, float]) -> str:
+def _physics_xml(scene: Scene, frictions: dict[int, float], substep: float) -> str:
     bodies = []
     for n, subject in enumerate(scene.subjects):
         scale = SIZES[subject.size]
@@ -279,7 +279,7 @@ def _physics_xml(scene: Scene, frictions: dict[int, float]) -> str:
         for n, s in enumerate(scene.subjects)
         if s.kind == "cone"
     )
-    return f"""<mujoco><option timestep="{SUBSTEP}" gravity="0 0 {-scene.gravity}"/><asset>{meshes}</asset><worldbody>
+    return f"""<mujoco><option timestep="{substep!r}" gravity="0 0 {-scene.gravity}"/><asset>{meshes}</asset><worldbody>
       <geom type="plane" size="0 0 .1" friction=".02 .001 .0001" solref="-9000 -22"/>{walls}{"".join(bodies)}</worldbody></mujoco>"""
 
 
@@ -290,7 +290,9 @@ def _physics(scene: Scene, format: Format, paths: dict[int, _Path]) -> tuple[dic
         raise RuntimeError("the diorama needs MuJoCo: pip install 'reverie[worlds]'") from error
     things = [n for n, s in enumerate(scene.subjects) if s.kind not in FIGURES]
     courses = {n: _course(scene, n, format) for n in things}
-    model = mujoco.MjModel.from_xml_string(_physics_xml(scene, {n: _friction(scene.subjects[n], courses[n][2], format) for n in things}))
+    per_frame = math.ceil(1 / format.fps / SUBSTEP - 1e-9)
+    substep = 1 / format.fps / per_frame
+    model = mujoco.MjModel.from_xml_string(_physics_xml(scene, {n: _friction(scene.subjects[n], courses[n][2], format) for n in things}, substep))
     data = mujoco.MjData(model)
     impulses = []
     for n in things:
@@ -303,8 +305,8 @@ def _physics(scene: Scene, format: Format, paths: dict[int, _Path]) -> tuple[dic
     contacts: dict[tuple[int, int], float] = {}
     owner = {model.geom(str(n)).id: n for n in range(len(scene.subjects))}
     for frame in range(format.num_frames):
-        goal = round(frame / format.fps / SUBSTEP)
-        while (now := round(data.time / SUBSTEP)) < goal:
+        goal = frame * per_frame
+        while (now := round(data.time / substep)) < goal:
             for impulse in [i for i in impulses if i[0] <= now]:
                 data.qvel[impulse[1]] += impulse[2]
                 impulses.remove(impulse)
@@ -362,5 +364,5 @@ def _start(mujoco, model, data, scene: Scene, number: int, course: tuple[float, 
     if verb == "spin":
         data.qvel[dof + 3 : dof + 6] = rotation.T @ np.array([0, 0, (1.8 + 1.4 * subject.vigour) * (1 if subject.heading > 0 else -1)])
     if verb == "jump":
-        return round(subject.moment * 0.3 * format.seconds / SUBSTEP), dof + 2, math.sqrt(2 * scene.gravity * (0.22 + 0.14 * subject.vigour) * high)
+        return round(subject.moment * 0.3 * format.seconds / model.opt.timestep), dof + 2, math.sqrt(2 * scene.gravity * (0.22 + 0.14 * subject.vigour) * high)
     return None
