@@ -138,7 +138,7 @@ def _course(scene: Scene, number: int, format: Format) -> tuple[float, float, fl
         depth = {"away": 1.0, "toward": -1.0}[way]
         speed = _speed(subject, verb, 3.6, seconds)
         return subject.at * wide, -depth * min(speed * seconds / 2, 1.8) + 0.4, speed
-    reach = 0.58 * wide if scene.plot != "wall" else 0.8 * wide
+    reach = (0.8 if scene.plot == "wall" else 1.2 if subject.goal == "stop" and subject.kind not in FIGURES else 0.58) * wide  # what friction stops goes half as far
     speed = _speed(subject, verb, reach, seconds)
     return -side * min(speed * seconds / 2, 0.36 * wide) + 0.3 * subject.at * wide, subject.lane, speed
 
