@@ -88,7 +88,7 @@ def sheets(folder: Path) -> None:
         ("person", "run_right", ""), ("person", "walk_toward", ""), ("person", "walk_right", "stop"), ("person", "steer", ""),
     ]  # fmt: skip
     save("actions", folder, ((f"{k} {a} {g}", film(scene(subject(k, list(COLOURS)[n % 6], action=a, goal=g, heading=30.0)), 80)) for n, (k, a, g) in enumerate(moves)), 8, 2)
-    amounts = {"orbit": 45.0, "pan": 16.0, "dolly": 0.6, "crane": 20.0}
+    amounts = {"orbit": 45.0, "pan": -16.0, "dolly": 0.6, "crane": 20.0}
     house = (Prop(kind="house", position=(2.5, 12.0)), Prop(kind="tree", position=(-4.0, 6.0)))
     cameras = [
         (k, scene(subject("car", "yellow", action="drive_right"), props=house, camera=Camera(kind=k, amount=amounts.get(k, 0.0), elevation=24.0 if k == "drone" else 12.0)))
