@@ -5,6 +5,7 @@ grounds, the stripes and the sky; everything else is handed over part by part, s
 """
 
 import functools
+import logging
 import math
 from dataclasses import dataclass
 
@@ -286,6 +287,7 @@ def _graphics():  # type: ignore[no-untyped-def]
         import mujoco
     except ImportError as error:
         raise RuntimeError("the diorama needs MuJoCo: pip install 'reverie[worlds]'") from error
+    logging.getLogger("OpenGL").setLevel(logging.WARNING)  # it tells everybody which optional module it did without
     try:
         from mujoco.egl import GLContext
 
