@@ -274,7 +274,7 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     fill.add_argument("--missing", default=None, help="numbers of frames, from 0, for example 3-7,12")
     fill.add_argument("--factor", type=int, default=1, help="how many times as many frames per second")
     edit = verb("edit", editing.edit, "repaint a clip after other words", "clip", prompt="what is to be seen instead")
-    edit.add_argument("--strength", default="mild", help="0 (nothing changes) to 1, subtle, mild or strong")
+    edit.add_argument("--strength", default="strong", help="0 (nothing changes) to 1, subtle, mild or strong")
     inpaint = verb("inpaint", editing.inpaint, "dream a region of a clip", "clip", prompt="what is to be seen there")
     inpaint.add_argument("--box", default=None, help="LEFT,TOP,WIDTH,HEIGHT in pixels")
     inpaint.add_argument("--mask", type=Path, default=None, help="image or video of the clip's size, white where to dream")

@@ -199,7 +199,7 @@ class Reverie:
             return with_sound(self._dream("fill", tasks.fill, settings, video, missing, prompt, encode=self.encode), [(0, video)])
         return with_sound(self._dream("fill", tasks.raise_rate, settings, video, factor, prompt, encode=self.encode), [(0, video)])
 
-    def edit(self, video: Video, prompt: str, *, strength: float = 0.6, **settings: Unpack[Settings]) -> Video:
+    def edit(self, video: Video, prompt: str, *, strength: float = 0.9, **settings: Unpack[Settings]) -> Video:
         """The clip, repainted after other words; strength 0 changes nothing, 1 keeps nothing."""
         return with_sound(self._dream("edit", tasks.edit, settings, video, prompt, tasks.parse_strength(str(strength)), encode=self.encode), [(0, video)])
 

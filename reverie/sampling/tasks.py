@@ -26,7 +26,7 @@ MAX_FRAMES = 7200
 SOFT = 0.6  # strength of a latent of which only some frames are known
 NATIVE_SIDE = 8  # tokens of a tile: 128 pixels, what the model was trained on
 OVERLAP = 3  # tokens by which tiles overlap
-STRENGTHS = {"subtle": 0.4, "mild": 0.6, "strong": 0.8}
+STRENGTHS = {"subtle": 0.6, "mild": 0.8, "strong": 0.9}  # docs/tasks.md has what each changes
 
 Encode = Callable[[Video, int], Tensor]
 
