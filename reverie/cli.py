@@ -287,10 +287,10 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     refine.add_argument("--strength", default="0.5", help="0 to 1, subtle, mild or strong")
     command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling]).add_argument("file", type=Path, help="a TOML file; it says the seed too")
     recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")
-    recut.set_defaults(no_metadata=False)
+    recut.set_defaults(no_metadata=False, repeatable=True)
     recut.add_argument("clip", type=Path)
     recut.add_argument("--keep", nargs="+", required=True, metavar="FROM-TO", help="seconds, for example 1-2 0-0.5")
-    recut.add_argument("-o", "--output", type=Path, required=True)
+    recut.add_argument("-o", "--output", type=Path, default=None, help="file to write; by default a new name made of the clip's")
 
 
 if __name__ == "__main__":

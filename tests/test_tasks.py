@@ -236,6 +236,8 @@ def test_every_verb_of_the_command_line(model_folder: Path, tmp_path: Path):
     assert np.array_equal(run("outpaint", a, "a cube", "--size", "64x48", "--at", "0,16").frames[:, 16:, :48], first.frames)
     assert run("refine", a, "a ball", "--size", "72x48").size == "72x48"
     assert np.array_equal(run("recut", a, "--keep", "0.5-1", "0-0.25").frames, first.frames[[4, 5, 6, 7, 0, 1]])
+    assert main(["rerun", str(tmp_path / "out.mkv"), "-o", str(tmp_path / "again.mkv")]) == 0
+    assert np.array_equal(reverie.read(tmp_path / "again.mkv").frames, first.frames[[4, 5, 6, 7, 0, 1]])
     last = run("animate", image, "a ball", "--also", mask, "--at", "1", "--num-frames", "9")
     assert np.array_equal(last.frames[8], reverie.read(mask).frames[0])
 
@@ -245,14 +247,14 @@ def test_every_verb_of_the_command_line(model_folder: Path, tmp_path: Path):
     [
         (["inpaint", "A", "x"], "say where"), (["inpaint", "A", "x", "--box", "1,2,3"], "4 whole numbers"), (["inpaint", "A", "x", "--box", "40,2,30,3"], "does not lie inside"),
         (["fill", "A", "x", "--missing", "a"], "for example 3-7,12"), (["recut", "A", "--keep", "1"], "FROM-TO"), (["recut", "A", "--keep", "1-0.5"], "span 1-0.5"), (["recut", "A", "--keep", "0-9"], "span 0-9"),
-        (["edit", "A", "x", "--strength", "very"], "subtle, mild, strong"), (["extend", "A", "x"], "how much longer"), (["animate", "A", "x", "--also", "b.png"], "each image needs one"),
+        (["edit", "A", "x", "--strength", "very"], "subtle, mild, strong"), (["extend", "A", "x"], "how much longer"), (["refine", "A", "--size", "51x34", "-o", "odd.mp4"], "even sides"), (["outpaint", "A", "x", "--size", "big"], "WIDTHxHEIGHT"), (["animate", "A", "x", "--also", "b.png"], "each image needs one"),
     ],
 )  # fmt: skip
 def test_what_the_verbs_refuse(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
     source, out = tmp_path / "a.mkv", tmp_path / "out.mkv"
     clip(9).save(source)
     settings = [] if arguments[0] == "recut" else ["--model", str(model_folder), "--num-steps", "1"]
-    assert main([str(source) if a == "A" else a for a in arguments] + ["-o", str(out), *settings]) == 2
+    assert main([str(source) if a == "A" else a for a in arguments] + (["-o", str(out)] if "-o" not in arguments else []) + settings) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [source]
 

@@ -2,70 +2,78 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from reverie.commands.talking import load, progress, read_given, save, say_unknown
+from reverie.commands.talking import announce, load, progress, read_given, save, say_unknown
 
 
 def extend(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to a longer one."""
     clip = read_given(options.clip)
-    return _dream(options, lambda dreamer, how: dreamer.extend(clip, options.prompt, seconds=options.seconds, before=options.before, **how))
+    return _dream(options, clip.size, lambda dreamer, how: dreamer.extend(clip, options.prompt, seconds=options.seconds, before=options.before, **how))
 
 
 def loop(options: argparse.Namespace) -> dict[str, Any]:
     """Words, and perhaps a clip, to a loop."""
     clip = read_given(options.clip) if options.clip else None
-    return _dream(options, lambda dreamer, how: dreamer.loop(options.prompt, clip, seconds=options.seconds, size=options.size, fps=options.fps, **how))
+    return _dream(
+        options, clip.size if clip else options.size, lambda dreamer, how: dreamer.loop(options.prompt, clip, seconds=options.seconds, size=options.size, fps=options.fps, **how)
+    )
 
 
 def connect(options: argparse.Namespace) -> dict[str, Any]:
     """Two clips to one with a dreamed transition."""
     first, second = read_given(options.first), read_given(options.second)
-    return _dream(options, lambda dreamer, how: dreamer.connect(first, second, options.prompt, seconds=options.seconds, **how))
+    return _dream(options, first.size, lambda dreamer, how: dreamer.connect(first, second, options.prompt, seconds=options.seconds, **how))
 
 
 def blend(options: argparse.Namespace) -> dict[str, Any]:
     """Two clips to one that begins as the first and ends as the second."""
     first, second = read_given(options.first), read_given(options.second)
-    return _dream(options, lambda dreamer, how: dreamer.blend(first, second, options.prompt, strength=_strength(options.strength), **how))
+    return _dream(options, first.size, lambda dreamer, how: dreamer.blend(first, second, options.prompt, strength=_strength(options.strength), **how))
 
 
 def fill(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to one without gaps, or with more frames per second."""
     clip, missing = read_given(options.clip), _frames(options.missing)
-    return _dream(options, lambda dreamer, how: dreamer.fill(clip, options.prompt, missing=missing, factor=options.factor, **how))
+    return _dream(options, clip.size, lambda dreamer, how: dreamer.fill(clip, options.prompt, missing=missing, factor=options.factor, **how))
 
 
 def edit(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to one after other words."""
     clip = read_given(options.clip)
-    return _dream(options, lambda dreamer, how: dreamer.edit(clip, options.prompt, strength=_strength(options.strength), **how))
+    return _dream(options, clip.size, lambda dreamer, how: dreamer.edit(clip, options.prompt, strength=_strength(options.strength), **how))
 
 
 def inpaint(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to one in which a region is dreamed."""
     clip = read_given(options.clip)
     mask = _mask(options, clip)
-    return _dream(options, lambda dreamer, how: dreamer.inpaint(clip, mask, options.prompt, strength=_strength(options.strength), **how))
+    return _dream(options, clip.size, lambda dreamer, how: dreamer.inpaint(clip, mask, options.prompt, strength=_strength(options.strength), **how))
 
 
 def outpaint(options: argparse.Namespace) -> dict[str, Any]:
     """A clip to one with a larger frame."""
     clip = read_given(options.clip)
     left, top = _numbers(options.at, 2, "--at") if options.at else (None, None)
-    return _dream(options, lambda dreamer, how: dreamer.outpaint(clip, options.prompt, size=options.size, left=left, top=top, **how))
+    return _dream(options, options.size, lambda dreamer, how: dreamer.outpaint(clip, options.prompt, size=options.size, left=left, top=top, **how))
 
 
 def refine(options: argparse.Namespace) -> dict[str, Any]:
     """A draft to its full size."""
     clip = read_given(options.clip)
-    return _dream(options, lambda dreamer, how: dreamer.refine(clip, options.prompt, size=options.size, strength=_strength(options.strength), **how))
+    return _dream(options, options.size, lambda dreamer, how: dreamer.refine(clip, options.prompt, size=options.size, strength=_strength(options.strength), **how))
 
 
 def storyboard(options: argparse.Namespace) -> dict[str, Any]:
     """A TOML file to a film in several shots."""
-    return _dream(options, lambda dreamer, how: dreamer.storyboard(options.file, **{name: value for name, value in how.items() if name != "seed"}))
+    from reverie.sampling.storyboard import parse
+
+    if not options.file.is_file():
+        raise ValueError(f"{options.file}: no such file")
+    size = parse(options.file.read_text("utf-8"), str(options.file)).size
+    return _dream(options, size, lambda dreamer, how: dreamer.storyboard(options.file, **{name: value for name, value in how.items() if name != "seed"}))
 
 
 def recut(options: argparse.Namespace) -> dict[str, Any]:
@@ -80,27 +88,41 @@ def recut(options: argparse.Namespace) -> dict[str, Any]:
         except ValueError:
             raise ValueError(f"--keep {text}: write FROM-TO in seconds, for example 0-1.5") from None
     video = recut(read_given(options.clip), spans)
-    save(options, video, options.output)
-    return {"files": [str(options.output)], "num_frames": video.num_frames}
+    output = options.output or _named(options.clip.stem, 0, video)
+    save(options, video, output)
+    return {"files": [str(output)], "num_frames": video.num_frames}
 
 
-def _dream(options: argparse.Namespace, make: Callable[[Any, dict[str, Any]], Any]) -> dict[str, Any]:
-    """One clip, made by `make(dreamer, settings)`, saved and told about."""
-    from reverie.video import check_target, default_name
+def _dream(options: argparse.Namespace, size: str, make: Callable[[Any, dict[str, Any]], Any]) -> dict[str, Any]:
+    """One clip of `size`, made by `make(dreamer, settings)`, saved and told about; where it goes is checked before the work."""
+    from reverie.video import check_target
 
     if options.output is not None:
-        check_target(options.output, 2, 16, 16)
+        check_target(options.output, 2, *_sides(size))
     dreamer = load(options.model)
     if getattr(options, "prompt", None):
         say_unknown(dreamer, options.prompt)
     with progress("dreaming") as advance:
         settings = {name: getattr(options, name) for name in ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")}
-        video = make(dreamer, {**settings, "progress": advance})
-    height, width = video.frames.shape[1:3]
+        video = make(dreamer, {**settings, "progress": advance, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)})
     words = video.metadata["prompt"] if isinstance(video.metadata["prompt"], str) else "storyboard"
-    output = options.output or default_name(words, video.metadata["seed"], video.size, ".mkv" if width % 2 or height % 2 else ".mp4")
+    output = options.output or _named(words, video.metadata["seed"], video)
     save(options, video, output)
     return {"files": [str(output)], **video.metadata}
+
+
+def _named(words: str, seed: int, video: Any) -> Path:
+    """A new name for a clip that nobody named."""
+    from reverie.video import default_name
+
+    height, width = video.frames.shape[1:3]
+    return default_name(words, seed, video.size, ".mkv" if width % 2 or height % 2 else ".mp4")  # H.264 has even sides only
+
+
+def _sides(size: str) -> tuple[int, int]:
+    from reverie.sampling.tasks import parse_size
+
+    return parse_size(size)
 
 
 def _strength(text: str) -> float:

@@ -46,6 +46,7 @@ class Settings(TypedDict, total=False):
     guidance_interval: tuple[float, float]
     solver: Literal["euler", "heun"]
     progress: Progress
+    announce: Callable[[Sequence[Canvas], SamplerConfig], None]  # told what is to be filled, before it is
 
 
 def load_autoencoder(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
@@ -233,10 +234,12 @@ class Reverie:
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
         sampler_settings = {name: settings[name] for name in SAMPLER_SETTINGS if name in settings}  # type: ignore[literal-required]
         config = SamplerConfig(**sampler_settings)
-        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress"}
+        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "announce"}
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
         canvas = make(*given, **how, **{"seed": 0, "about": {"task": task}, **canvas_settings})
+        if "announce" in settings:
+            settings["announce"]([canvas], config)
         return self.film([canvas], config, settings.get("progress"))[0]
 
     @property
