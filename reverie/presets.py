@@ -23,8 +23,8 @@ class Preset:
 def tiny() -> Preset:
     """Seconds on any machine: everything runs, nothing is learned well."""
     return Preset(
-        autoencoder=AutoencoderConfig(encoder_widths=(16, 24), encoder_blocks=(1, 1), decoder_widths=(16, 24), decoder_blocks=(1, 1)),
-        autoencoder_training=TrainingConfig(num_steps=20, batch_size=4, learning_rate=1e-3, warmup_steps=2, sample_every=10, log_every=1),
+        autoencoder=AutoencoderConfig(latent_channels=16, nested_channels=(8,), encoder_widths=(16, 24), encoder_blocks=(1, 1), decoder_widths=(16, 24), decoder_blocks=(1, 1)),
+        autoencoder_training=TrainingConfig(num_steps=20, batch_size=4, learning_rate=1e-3, muon_learning_rate=0.01, warmup_steps=2, sample_every=10, log_every=1),
         transformer=TransformerConfig(width=64, depth=2, heads=2, feedforward=128),
         transformer_training=TrainingConfig(num_steps=20, batch_size=8, learning_rate=1e-3, muon_learning_rate=0.02, warmup_steps=2, sample_every=10, log_every=1),
     )
@@ -33,8 +33,8 @@ def tiny() -> Preset:
 def default() -> Preset:
     """The model that ships: docs/reproduce.md has the commands, the time each takes and the number each reaches."""
     return Preset(
-        autoencoder=AutoencoderConfig(),
-        autoencoder_training=TrainingConfig(num_steps=2700, batch_size=16, learning_rate=7e-4, decay_share=0.9),
+        autoencoder=AutoencoderConfig(nested_channels=(16, 24)),
+        autoencoder_training=TrainingConfig(num_steps=4000, batch_size=16, learning_rate=7e-4, muon_learning_rate=0.01, decay_share=0.5),
         transformer=TransformerConfig(),
         transformer_training=TrainingConfig(num_steps=1400, batch_size=48, learning_rate=1e-3, muon_learning_rate=0.015, warmup_steps=30, decay_share=0.72),
     )

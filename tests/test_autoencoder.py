@@ -126,3 +126,42 @@ def test_bad_input_is_refused(autoencoder: Autoencoder, bad: torch.Tensor, messa
         autoencoder.decode(torch.zeros(1, 16, 3, 4, 4), 16, 32, 32)
     with pytest.raises(ValueError, match="16 t h w"):
         autoencoder.decode(torch.zeros(1, 8, 4, 4, 4), 16, 32, 32)
+
+
+def test_fewer_channels_are_the_first_ones_alone(autoencoder: Autoencoder):
+    narrow = autoencoder.narrowed(8)
+    groups = torch.rand(1, 2, 32, 32, 12) * 2 - 1
+    with torch.no_grad():
+        raw = autoencoder.encode_raw(groups)
+        assert torch.allclose(narrow.encode_raw(groups), raw[..., :8], atol=1e-5)
+        raw[..., 8:] = 0
+        assert torch.allclose(narrow.decode_raw(raw[..., :8])[0], autoencoder.decode_raw(raw)[0], atol=1e-4)
+    with pytest.raises(ValueError, match=r"12 channels: one of \(8,\)"):
+        autoencoder.narrowed(12)
+
+
+def test_a_tile_is_the_whole_away_from_its_borders(autoencoder: Autoencoder):
+    x = video(8, 160, 160)
+    with torch.no_grad():
+        latents = autoencoder.encode(x)
+        whole, _ = autoencoder.decode_piece(latents, None)
+        tile, _ = autoencoder.decode_piece(latents[..., 4:18, 4:18], None)
+        part = autoencoder.encode(x[..., 32:144, 32:144])
+    assert torch.allclose(tile[..., 40:-40, 40:-40], whole[..., 72:104, 72:104], atol=1e-3)
+    assert torch.allclose(part[..., 5:-5, 5:-5], latents[..., 9:13, 9:13], atol=1e-3)
+
+
+@pytest.mark.parametrize(("bad", "message"), [
+    (torch.full((1, 3, 4, 16, 16), float("nan")), "not finite"), (torch.full((1, 3, 4, 16, 16), 2.0), r"outside \[-1, 1\]"),
+    (torch.zeros(1, 3, 4, 16, 16, dtype=torch.float64), "float64"), (torch.zeros(1, 1, 4, 16, 16), r"\[B 3 T H W\]"), (torch.zeros(1, 4, 4, 16, 16), r"\[B 3 T H W\]"),
+    (torch.zeros(1, 3, 0, 16, 16), "empty axis"), (torch.zeros(3, 4, 16, 16), r"\[B 3 T H W\]"),
+])  # fmt: skip
+def test_what_is_no_video_is_refused(autoencoder: Autoencoder, bad: torch.Tensor, message: str):
+    with pytest.raises(ValueError, match=message):
+        autoencoder.encode(bad)
+
+
+def test_latents_of_another_shape_are_refused(autoencoder: Autoencoder):
+    for shape in ((1, 8, 1, 2, 2), (1, 16, 2, 2, 2), (1, 16, 1, 4, 2), (16, 1, 2, 2)):
+        with pytest.raises(ValueError, match="latents are"):
+            autoencoder.decode(torch.zeros(shape), 4, 16, 16)

@@ -1,16 +1,19 @@
-"""The video compression network: four frames and 8x8 pixels become one latent of 16 channels, and back.
+"""The video compression network: four frames and 8x8 pixels become one latent of some channels, and back.
 
 The encoder sees one group of four frames and nothing else, so that a latent means the same wherever it stands. The decoder
 is causal over latents with a small cache: decoding in pieces equals decoding the whole. Both are a frozen linear codec
 (the PCA of 4x8x8 blocks; LeanVAE and DC-AE show that parameter-free linear paths help) plus a learned residual whose last
 layer starts at zero, so that training begins at the linear codec. The principal components keep a falling scale
 (the square root of their standard deviation): coarse layout weighs more than faint detail for whoever dreams in this space.
+Channels are nested (DC-AE 1.5, arXiv 2508.00413): the first few alone decode as well, so `narrowed` cuts a codec of fewer channels out of a wider one.
 
 Not here: the losses (autoencoder/losses.py), fitting the linear codec (`fit_linear` below needs only an array of blocks).
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,35 +30,44 @@ LEADS = range(FRAMES)
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderConfig:
-    """Widths of the residual paths at a quarter and an eighth of the size, and blocks at each."""
+    """Widths of the residual paths at a quarter and an eighth of the size, and blocks at each; nested: fewer channels that decode as well."""
 
-    latent_channels: int = 16
-    encoder_widths: tuple[int, int] = (96, 160)
+    latent_channels: int = 32
+    nested_channels: tuple[int, ...] = ()
+    encoder_widths: tuple[int, int] = (128, 192)
     encoder_blocks: tuple[int, int] = (2, 3)
-    decoder_widths: tuple[int, int] = (96, 192)
+    decoder_widths: tuple[int, int] = (160, 256)
     decoder_blocks: tuple[int, int] = (3, 4)
 
     def __post_init__(self) -> None:
+        if not all(0 < channels < self.latent_channels for channels in self.nested_channels):
+            raise ValueError(f"nested_channels {self.nested_channels}: numbers below latent_channels {self.latent_channels} are needed")
         if min(self.latent_channels, *self.encoder_widths, *self.decoder_widths, *self.encoder_blocks, *self.decoder_blocks) < 1:
             raise ValueError(f"every width and number of blocks must be at least 1: {self}")
         if self.latent_channels > 3 * FRAMES * SPATIAL**2:
             raise ValueError(f"latent_channels {self.latent_channels}: a block of pixels has only {3 * FRAMES * SPATIAL**2} numbers")
 
 
-class Conv(nn.Conv2d):
-    """A convolution over the last axis's channels: [N H W C] -> [N H W D]; 3x3 with zero borders unless `size` is 1."""
+class Conv(nn.Module):
+    """A convolution over the last axis's channels: [N H W C] -> [N H W D]; 3x3 with zero borders unless `size` is 1.
+
+    The kernel is kept as a matrix [D, C*size*size], which is what Muon turns (training/optim.py).
+    """
 
     def __init__(self, width: int, out: int, size: int = 3, zero: bool = False) -> None:
-        super().__init__(width, out, size, padding=size // 2)
-        if zero:
-            nn.init.zeros_(self.weight)
-        assert self.bias is not None
-        nn.init.zeros_(self.bias)
+        super().__init__()
+        self.size = size
+        bound = 0.0 if zero else (width * size * size) ** -0.5
+        self.weight = nn.Parameter(torch.empty(out, width * size * size).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(out))
 
     def forward(self, x: Tensor) -> Tensor:
-        assert self.bias is not None
-        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return F.conv2d(x.permute(0, 3, 1, 2), weight, bias, padding=self.padding).permute(0, 2, 3, 1)
+        kernel = self.weight.to(x.dtype).unflatten(1, (-1, self.size, self.size))
+        return F.conv2d(x.permute(0, 3, 1, 2), kernel, self.bias.to(x.dtype), padding=self.size // 2).permute(0, 2, 3, 1)
+
+    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *arguments: Any) -> None:
+        state[f"{prefix}weight"] = state[f"{prefix}weight"].flatten(1)  # the first weights kept kernels in four dimensions
+        super()._load_from_state_dict(state, prefix, *arguments)
 
 
 class Block(nn.Module):
@@ -222,6 +234,20 @@ class Autoencoder(nn.Module):
         linear = rearrange(blocks, "b t h w (p q c) -> b t (h p) (w q) c", p=SPATIAL, q=SPATIAL)
         residual, cache = self.decoder(raw.to(self.compute_dtype), cache)
         return linear + residual.float(), cache
+
+    def narrowed(self, channels: int) -> "Autoencoder":
+        """The codec of the first `channels` channels alone, as if the others were always zero; its latents want `fit_normalisation`."""
+        if channels not in self.config.nested_channels:
+            raise ValueError(f"{channels} channels: one of {self.config.nested_channels or 'none'} is nested in these {self.config.latent_channels}")
+        nested = tuple(n for n in self.config.nested_channels if n < channels)
+        narrow = Autoencoder(dataclasses.replace(self.config, latent_channels=channels, nested_channels=nested))
+        state = self.state_dict()
+        for name in ("encoder.out.weight", "encoder.out.bias", "basis", "scale", "latent_mean"):
+            state[name] = state[name][:channels]
+        state["decoder.embed.weight"] = state["decoder.embed.weight"].unflatten(1, (self.config.latent_channels, -1))[:, :channels].flatten(1)
+        narrow.load_state_dict(state)
+        narrow.compute_dtype = self.compute_dtype
+        return narrow
 
     @torch.no_grad()
     def fit_linear(self, groups: Tensor) -> float:

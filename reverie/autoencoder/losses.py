@@ -17,9 +17,9 @@ def moving_mask(video: Tensor) -> Tensor:
 
 
 def reconstruction_loss(decoded: Tensor, video: Tensor) -> Tensor:
-    """L1 + half squared error, 7 times where pixels move, + half the L1 of the spatial differences. Both [B 3 T H W] in [-1, 1]."""
+    """L1 + 4 squared errors, 7 times where pixels move, + half the L1 of the spatial differences. Both [B 3 T H W] in [-1, 1]."""
     weight = 1 + (MOVING_WEIGHT - 1) * moving_mask(video).to(video.dtype)
     error = decoded - video
-    pixels = ((error.abs() + 0.5 * error.square()) * weight).mean()
+    pixels = ((error.abs() + 4 * error.square()) * weight).mean()
     across = (error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
     return pixels + 0.5 * across

@@ -83,9 +83,12 @@ def _path(world: World, seed: int, start: int, stop: int, formats: tuple[Format,
 
 def _shard(job: tuple[World, int, int, int, tuple[Format, ...], Path]) -> int:
     world, seed, start, stop, formats, _ = job
+    parent = multiprocessing.parent_process()
 
     def clips():
         for index in range(start, stop):
+            if parent is not None and not parent.is_alive():
+                raise SystemExit  # nobody waits for this process any more
             for attempt in range(REPLACEMENTS):  # what training must not see is never written
                 video, filmed = world.film(world.scene(seed, index + attempt * STRIDE), formats[index % len(formats)])
                 if not filmed.held_out:

@@ -73,18 +73,19 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> tuple[int, int]:
 
 
 class Footage:
-    """A folder of shards as a sequence of clips, in the order of shard name and line. Raises ValueError without a clip."""
+    """A folder of shards, those of its subfolders among them, as a sequence of clips, in the order of path and line. Raises ValueError without a clip."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise ValueError(f"{folder}: no such folder of footage; `reverie worlds render -o {folder}` makes one")
         self.entries: list[Entry] = []
-        for manifest in sorted(self.folder.glob("[!.]*.jsonl")):
+        for manifest in sorted(self.folder.rglob("[!.]*.jsonl")):
             try:
                 rows: list[dict[str, Any]] = [json.loads(line) for line in manifest.read_text().splitlines()]
                 tuples: list[dict[str, Any]] = [{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()} for row in rows]
-                self.entries += [Entry(**row) for row in tuples]
+                shard = manifest.relative_to(self.folder).with_suffix(".tar").as_posix()
+                self.entries += [Entry(**{**row, "shard": shard}) for row in tuples]
             except (ValueError, TypeError, AttributeError) as error:
                 raise ValueError(f"{manifest}: not a manifest of footage ({error})") from error
         if not self.entries:

@@ -1,6 +1,6 @@
-"""Optimisers: Muon for the matrices inside blocks, AdamW for everything else; warm-up, constant, linear decay to zero.
+"""Optimisers: Muon for the matrices inside networks, AdamW for everything else; warm-up, constant, linear decay to zero.
 
-Muon: Keller Jordan 2024, torch.optim.Muon; it takes two-dimensional parameters only.
+Muon: Keller Jordan 2024, torch.optim.Muon; it takes two-dimensional parameters only (the autoencoder keeps its kernels as such).
 """
 
 import math
@@ -11,6 +11,9 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim._muon import _zeropower_via_newtonschulz as orthogonalise
 
 from reverie.training.distributed import local
+
+
+INSIDE = ("blocks.", ".fine.", ".coarse.", ".mixes.", ".down.", ".up.")  # where matrices are neither the first nor the last of a network
 
 
 class Muon(torch.optim.Muon):
@@ -38,14 +41,14 @@ class Muon(torch.optim.Muon):
 
 
 def make_optimizers(network: nn.Module, learning_rate: float, muon_learning_rate: float, weight_decay: float) -> list[torch.optim.Optimizer]:
-    """The optimisers of a network: Muon takes the matrices of modules named "blocks" if its rate is not zero. Their state is there, zero."""
+    """The optimisers of a network: Muon takes the matrices INSIDE if its rate is not zero. Their state is there, zero."""
     matrices: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        if muon_learning_rate and parameter.ndim == 2 and "blocks." in name and "table" not in name:
+        if muon_learning_rate and parameter.ndim == 2 and any(part in name for part in INSIDE) and "table" not in name:
             matrices.append(parameter)
         else:
             (decayed if parameter.ndim >= 2 else plain).append(parameter)

@@ -92,7 +92,7 @@ class Run:
 def autoencoder_run(
     config: AutoencoderConfig, training: TrainingConfig, footage: Footage, folder: Path, draw: Callable[[Autoencoder, Path], None], world: World, parts: int
 ) -> Run:
-    """An autoencoder from footage, in batches of `parts` parts. `draw` makes a sheet of reconstructions."""
+    """An autoencoder from footage, in batches of `parts` parts; the nested ones are written beside it. `draw` makes a sheet of reconstructions."""
     check_batch(training.batch_size, len(footage), parts, CUTS)
     torch.manual_seed(training.seed)
     network = Autoencoder(config)
@@ -116,10 +116,12 @@ def autoencoder_run(
         done = Autoencoder(config)
         done.compute_dtype = precision
         done.load_state_dict(averaged)
-        with torch.no_grad():
-            done.fit_normalisation(done.encode_raw(cuts))
-        save_weights(folder / "autoencoder.safetensors", done.state_dict(), {"network": "autoencoder", "config": to_dict(config)})
-        return folder / "autoencoder.safetensors"
+        for codec in (*(done.narrowed(channels) for channels in config.nested_channels), done):
+            with torch.no_grad():
+                codec.fit_normalisation(codec.encode_raw(cuts))
+            path = folder / ("autoencoder.safetensors" if codec is done else f"autoencoder-{codec.config.latent_channels}.safetensors")
+            save_weights(path, codec.state_dict(), {"network": "autoencoder", "config": to_dict(codec.config)})
+        return path
 
     return Run(
         network, functools.partial(autoencoder_objective, 3 * counter.get_total_flops()), batch_at, training, folder,

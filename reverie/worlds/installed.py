@@ -1,12 +1,14 @@
-"""The worlds that are there: the diorama, and those that installed packages offer under the entry point group `reverie.worlds`."""
+"""The worlds that are there: the diorama, photographs, and those that installed packages offer under the entry point group `reverie.worlds`."""
 
 from importlib.metadata import EntryPoint, entry_points
 
 from reverie.config import did_you_mean
 from reverie.worlds.diorama import Diorama
+from reverie.worlds.photographs import Photographs
 from reverie.worlds.scene import World
 
 GROUP = "reverie.worlds"
+OWN: dict[str, type[Diorama] | type[Photographs]] = {Diorama.name: Diorama, Photographs.name: Photographs}
 
 
 def _offered() -> dict[str, EntryPoint]:
@@ -15,13 +17,13 @@ def _offered() -> dict[str, EntryPoint]:
 
 def world_names() -> list[str]:
     """The names of all worlds, the diorama first."""
-    return [Diorama.name, *sorted(set(_offered()) - {Diorama.name})]
+    return [*OWN, *sorted(set(_offered()) - set(OWN))]
 
 
 def load_world(name: str) -> World:
     """A world by its name. ValueError if there is none, or if the package that offers it does not keep the protocol."""
-    if name == Diorama.name:
-        return Diorama()
+    if name in OWN:
+        return OWN[name]()
     points = _offered()
     if name not in points:
         raise ValueError(f"no world {name!r}{did_you_mean(name, world_names())}")
