@@ -1,5 +1,11 @@
 """The autoencoder: any size in and out, local latents, exact streams, the linear start."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -165,3 +171,22 @@ def test_latents_of_another_shape_are_refused(autoencoder: Autoencoder):
     for shape in ((1, 8, 1, 2, 2), (1, 16, 2, 2, 2), (1, 16, 1, 4, 2), (16, 1, 2, 2)):
         with pytest.raises(ValueError, match="latents are"):
             autoencoder.decode(torch.zeros(shape), 4, 16, 16)
+
+
+def test_a_long_clip_is_coded_in_parts_that_change_nothing(autoencoder: Autoencoder, monkeypatch: pytest.MonkeyPatch):
+    x = video(13, 32, 48)
+    with torch.no_grad():
+        whole = autoencoder.encode(x, 3)
+        back = autoencoder.decode(whole, 13, 32, 48, 3)
+        monkeypatch.setattr("reverie.autoencoder.autoencoder.AT_ONCE", 32 * 48)
+        assert torch.allclose(autoencoder.encode(x, 3), whole, atol=1e-5)
+        assert torch.allclose(autoencoder.decode(whole, 13, 32, 48, 3), back, atol=1e-5)
+
+
+def test_a_stream_takes_no_more_memory_the_longer_it_is():
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "benchmarks/streaming.py", "--size", "320x176", "--seconds", "4", "--fps", "16"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    rows = json.loads(out.stdout.splitlines()[-1])["rows"]
+    assert [row["seconds_of_film"] for row in rows] == [0.5, 1, 2, 4]
+    assert rows[-1]["resident_gib"] < rows[0]["resident_gib"] + 0.02

@@ -60,5 +60,5 @@ def test_photographs_become_footage_in_a_folder_of_folders(world: Photographs, t
 
 
 def test_without_photographs_one_line_says_so(tmp_path: Path):
-    with pytest.raises(ValueError, match="no photographs in .*: install"):
+    with pytest.raises(ValueError, match=r"no photographs in .*: install"):
         Photographs((tmp_path,)).scene(0, 0)

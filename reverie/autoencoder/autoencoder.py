@@ -26,6 +26,7 @@ FRAMES = 4  # frames per latent
 SPATIAL = 8  # pixels per latent, both ways
 PADDING = 16  # sides are padded to multiples of this, so that a 2x2 patch always fits
 LEADS = range(FRAMES)
+AT_ONCE = 2**20  # pixels of a frame times groups that pass through the network together; what a long clip needs beyond its frames does not grow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +190,8 @@ class Autoencoder(nn.Module):
         frames = torch.cat([video[:, :, :1]] * lead + [video] + [video[:, :, -1:]] * (-(lead + num_frames) % FRAMES), 2)
         frames = F.pad(frames.flatten(0, 1), (0, -width % PADDING, 0, -height % PADDING), mode="replicate").unflatten(0, frames.shape[:2])
         groups = rearrange(frames, "b c (t f) h w -> b t h w (f c)", f=FRAMES)
-        raw = self.encode_raw(groups)
+        at_once = max(1, AT_ONCE // (height * width))
+        raw = torch.cat([self.encode_raw(part) for part in groups.split(at_once, 1)], 1)
         return rearrange((raw - self.latent_mean) / self.latent_std, "b t h w c -> b c t h w")
 
     def decode(self, latents: Tensor, num_frames: int, height: int, width: int, lead: int = 0) -> Tensor:
@@ -200,8 +202,11 @@ class Autoencoder(nn.Module):
         need = (-(-last // FRAMES), -(-height // PADDING) * PADDING // SPATIAL, -(-width // PADDING) * PADDING // SPATIAL)
         if tuple(latents.shape[2:]) != need:
             raise ValueError(f"latents are {list(latents.shape[2:])} (t h w): {num_frames} frames of {width}x{height} with lead {lead} need {list(need)}")
-        video, _ = self.decode_piece(latents, None)
-        return video[:, :, first:last, :height, :width]
+        pieces, cache = [], None
+        for part in latents.split(max(1, AT_ONCE // (height * width)), 2):
+            video, cache = self.decode_piece(part, cache)
+            pieces.append(video[..., :height, :width])
+        return torch.cat(pieces, 2)[:, :, first:last]
 
     def decode_piece(self, latents: Tensor, cache: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         """Decode the next latents of a stream: [B C t h w] -> ([B 3 4t 8h 8w], cache for the next piece); None at the start."""

@@ -12,7 +12,6 @@ from torch.optim._muon import _zeropower_via_newtonschulz as orthogonalise
 
 from reverie.training.distributed import local
 
-
 INSIDE = ("blocks.", ".fine.", ".coarse.", ".mixes.", ".down.", ".up.")  # where matrices are neither the first nor the last of a network
 
 

@@ -1,0 +1,54 @@
+"""Encodes and decodes a long film group by group: resident memory and time against its length. `python benchmarks/streaming.py --help`
+
+The last line is JSON. The film is made up as it goes (moving ramps), so that nothing but the autoencoder takes memory.
+"""
+
+import argparse
+import json
+import resource
+import time
+
+import torch
+
+from reverie.autoencoder.autoencoder import FRAMES
+from reverie.layers.precision import fast_dtype
+from reverie.sampling.reverie import BUNDLED, load_autoencoder
+from reverie.sampling.tasks import parse_size
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", default="1920x1080")
+    parser.add_argument("--fps", type=float, default=24.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    options = parser.parse_args()
+    width, height = parse_size(options.size)
+    autoencoder, about = load_autoencoder(BUNDLED / "autoencoder.safetensors")
+    autoencoder.compute_dtype = fast_dtype()
+    groups = round(options.seconds * options.fps / FRAMES)
+    across, down = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)[:, None]
+    cache, before, rows, spent = None, _resident(), [], {"encode": 0.0, "decode": 0.0}
+    with torch.inference_mode():
+        for group in range(groups):
+            moments = torch.arange(group * FRAMES, (group + 1) * FRAMES) / options.fps
+            frames = torch.stack([torch.stack([(6 * (across + t)).sin().expand(height, -1), (4 * (down - t)).cos().expand(-1, width), across * down]) for t in moments.tolist()], 1)
+            start = time.perf_counter()
+            latents = autoencoder.encode(frames[None])
+            between = time.perf_counter()
+            video, cache = autoencoder.decode_piece(latents, cache)
+            spent["encode"] += between - start
+            spent["decode"] += time.perf_counter() - between
+            if group + 1 in {groups // 8, groups // 4, groups // 2, groups}:
+                rows.append({"seconds_of_film": round((group + 1) * FRAMES / options.fps, 2), "resident_gib": round(_resident(), 3), **{k: round(v, 2) for k, v in spent.items()}})
+                print(rows[-1], f"mean error {float((video[0, :, :, :height] - frames).abs().mean()):.3f}", flush=True)
+    print(json.dumps({"size": options.size, "fps": options.fps, "autoencoder": about["digest"], "threads": torch.get_num_threads(), "loaded_gib": round(before, 3), "rows": rows}))
+
+
+def _resident() -> float:
+    """GiB, the largest so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+if __name__ == "__main__":
+    main()
