@@ -24,7 +24,7 @@ def tiny() -> Preset:
     """Seconds on any machine: everything runs, nothing is learned well."""
     return Preset(
         autoencoder=AutoencoderConfig(latent_channels=16, nested_channels=(8,), encoder_widths=(16, 24), encoder_blocks=(1, 1), decoder_widths=(16, 24), decoder_blocks=(1, 1)),
-        autoencoder_training=TrainingConfig(num_steps=20, batch_size=4, learning_rate=1e-3, muon_learning_rate=0.01, warmup_steps=2, sample_every=10, log_every=1),
+        autoencoder_training=TrainingConfig(num_steps=20, batch_size=4, learning_rate=2e-3, muon_learning_rate=0.05, warmup_steps=2, sample_every=10, log_every=1),
         transformer=TransformerConfig(width=64, depth=2, heads=2, feedforward=128),
         transformer_training=TrainingConfig(num_steps=20, batch_size=8, learning_rate=1e-3, muon_learning_rate=0.02, warmup_steps=2, sample_every=10, log_every=1),
     )

@@ -154,7 +154,7 @@ def test_weights_that_do_not_belong_together_or_are_damaged_are_refused(model_fo
 
     tensors, about = load_weights(model_folder / "autoencoder.safetensors", "autoencoder")
     save_weights(tmp_path / "autoencoder.safetensors", {k: v + 1 for k, v in tensors.items()}, {"network": "autoencoder", "config": about["config"]})
-    with pytest.raises(ValueError, match="was trained with autoencoder"):
+    with pytest.raises(ValueError, match="was trained with the latents"):
         reverie.load(tmp_path)
     from safetensors.torch import save_file
 

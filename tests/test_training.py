@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import reverie
 from reverie.cli import main
+from reverie.sampling.reverie import load_autoencoder
 from reverie.training import patterns
 from reverie.training.optim import rate_factor
 
@@ -133,3 +135,19 @@ def test_every_pattern_of_noise_occurs_in_its_share():
     assert 0.10 < clean < 0.15  # half of the 25% with known frames
     assert first > 0.055  # half of them know the first frame alone
     assert all(len(patterns.draw(rng, 1, 1.0)[1]) == 1 for _ in range(50))
+
+
+def test_a_decoder_learns_on_while_its_latents_stay(footage_folder: Path, tmp_path: Path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    common = ["--preset", "tiny", "--data", str(footage_folder), "--set", "autoencoder_training.num_steps=3"]
+    assert main(["train", "autoencoder", *common, "--run", str(first)]) == 0
+    assert (first / "autoencoder-8.safetensors").exists()
+    assert main(["train", "autoencoder", *common, "--run", str(second), "--decoder-of", str(first / "autoencoder.safetensors")]) == 0
+    (a, about_a), (b, about_b) = (load_autoencoder(folder / "autoencoder.safetensors") for folder in (first, second))
+    assert about_a["latents"] == about_b["latents"] and about_a["digest"] != about_b["digest"]
+    video = torch.rand(1, 3, 4, 32, 32) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(a.encode(video), b.encode(video))
+    assert not torch.equal(a.decoder.embed.weight, b.decoder.embed.weight)
+    assert load_autoencoder(first / "autoencoder-8.safetensors")[1]["latents"] != about_a["latents"]
+    assert main(["train", "autoencoder", *common, "--run", str(second)]) == 2  # the folder holds a run that keeps its encoder

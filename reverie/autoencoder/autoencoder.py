@@ -67,7 +67,8 @@ class Conv(nn.Module):
         return F.conv2d(x.permute(0, 3, 1, 2), kernel, self.bias.to(x.dtype), padding=self.size // 2).permute(0, 2, 3, 1)
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *arguments: Any) -> None:
-        state[f"{prefix}weight"] = state[f"{prefix}weight"].flatten(1)  # the first weights kept kernels in four dimensions
+        if (name := f"{prefix}weight") in state:
+            state[name] = state[name].flatten(1)  # the first weights kept kernels in four dimensions
         super()._load_from_state_dict(state, prefix, *arguments)
 
 

@@ -91,7 +91,7 @@ def train_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
 
     with _world() as (world, reporter):
         parts = world.size * stretch.accumulate
-        run = autoencoder_run(preset.autoencoder, preset.autoencoder_training, footage, options.folder, draw, world, parts)
+        run = autoencoder_run(preset.autoencoder, preset.autoencoder_training, footage, options.folder, draw, world, parts, options.decoder_of)
         return _carry_out(options, run, world, stretch, reporter)
 
 

@@ -81,6 +81,8 @@ class Footage:
             raise ValueError(f"{folder}: no such folder of footage; `reverie worlds render -o {folder}` makes one")
         self.entries: list[Entry] = []
         for manifest in sorted(self.folder.rglob("[!.]*.jsonl")):
+            if manifest.parent != self.folder and not manifest.with_suffix(".tar").exists():
+                continue  # of something else, such as a run
             try:
                 rows: list[dict[str, Any]] = [json.loads(line) for line in manifest.read_text().splitlines()]
                 tuples: list[dict[str, Any]] = [{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()} for row in rows]

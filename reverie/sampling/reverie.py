@@ -15,7 +15,7 @@ from reverie import __version__
 from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig, Conv
 from reverie.config import from_dict, to_dict
 from reverie.layers.precision import Linear, fast_dtype
-from reverie.layers.weights import load_weights
+from reverie.layers.weights import digest, load_weights, save_weights
 from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
 from reverie.sampling.canvas import WINDOW, Canvas
@@ -50,12 +50,24 @@ class Settings(TypedDict, total=False):
 
 
 def load_autoencoder(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
-    """An autoencoder from its file, fp32 and ready to use, and the file's metadata."""
+    """An autoencoder from its file, fp32 and ready to use, and the file's metadata; "latents" names the space of its latents."""
     tensors, about = load_weights(path, "autoencoder")
     with torch.device("meta"):  # no time for random weights that are replaced at once
         network = Autoencoder(from_dict(AutoencoderConfig, about["config"]))
     network.load_state_dict(tensors, assign=True)
-    return network.eval(), about
+    return network.eval(), {**about, "latents": latents_name(about)}
+
+
+def save_autoencoder(path: Path, network: Autoencoder) -> None:
+    """Write an autoencoder; its latents are named by what makes them, so that another decoder of the same latents can take its place."""
+    tensors = network.state_dict()
+    latents = digest({name: value for name, value in tensors.items() if not name.startswith("decoder.")})
+    save_weights(path, tensors, {"network": "autoencoder", "config": to_dict(network.config), "latents": latents})
+
+
+def latents_name(about: dict[str, Any]) -> str:
+    """The name of the latents of an autoencoder with this metadata (the first weights were named as a whole)."""
+    return about.get("latents", about["digest"])
 
 
 def check_pair(autoencoder: Autoencoder, config: TransformerConfig) -> None:
@@ -75,8 +87,8 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
     autoencoder, about_autoencoder = load_autoencoder(folder / "autoencoder.safetensors")
     tensors, about = load_weights(folder / "transformer.safetensors", "transformer")
     encoder = sentence_encoder()
-    if about["autoencoder"] != about_autoencoder["digest"]:
-        raise ValueError(f"{folder}: the transformer was trained with autoencoder {about['autoencoder']}, this one is {about_autoencoder['digest']}")
+    if about["autoencoder"] != about_autoencoder["latents"]:
+        raise ValueError(f"{folder}: the transformer was trained with the latents {about['autoencoder']}, this autoencoder makes {about_autoencoder['latents']}")
     if about["text"] != encoder.digest:
         raise ValueError(f"{folder}: the transformer was trained with text encoder {about['text']}, this one is {encoder.digest}")
     with torch.device("meta"):

@@ -44,13 +44,14 @@ def autoencoder_objective(flops_per_cut: float, network: nn.Module, cuts: Cuts, 
     in the picture, which makes them easier to dream (scale equivariance, arXiv 2502.14831).
     """
     assert isinstance(network, Autoencoder)
-    raw = network.encode_raw(cuts.groups)
+    with torch.set_grad_enabled(any(p.requires_grad for p in network.encoder.parameters())):
+        raw = network.encode_raw(cuts.groups)
     noise, keep = [], torch.ones(len(raw), 1, 1, 1, raw.shape[-1])
     for i, number in enumerate(cuts.numbers):
         rng = philox(seed, number, NOISE)
         level = LATENT_NOISE * rng.random((CUTS, 1, 1, 1, 1), np.float32)
         noise.append(torch.from_numpy(level * rng.standard_normal((CUTS, *raw.shape[1:]), np.float32)))
-        for cut in range(CUTS) if network.config.nested_channels else ():
+        for cut in range(CUTS) if network.config.nested_channels and raw.requires_grad else ():
             if rng.random() < NESTED_SHARE:
                 keep[CUTS * i + cut, ..., int(rng.choice(network.config.nested_channels)) :] = 0
     noisy = (raw + torch.cat(noise)) * keep

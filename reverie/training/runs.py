@@ -22,7 +22,7 @@ from reverie.data.sampling import CUTS, check_batch, crops_at, numbers_of
 from reverie.data.shards import Footage
 from reverie.layers.precision import fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
-from reverie.sampling.reverie import Reverie, check_pair, load_autoencoder
+from reverie.sampling.reverie import Reverie, check_pair, latents_name, load_autoencoder, save_autoencoder
 from reverie.text.encoder import sentence_encoder
 from reverie.text.vocabulary import vocabulary_of
 from reverie.training.distributed import World
@@ -90,14 +90,25 @@ class Run:
 
 
 def autoencoder_run(
-    config: AutoencoderConfig, training: TrainingConfig, footage: Footage, folder: Path, draw: Callable[[Autoencoder, Path], None], world: World, parts: int
-) -> Run:
-    """An autoencoder from footage, in batches of `parts` parts; the nested ones are written beside it. `draw` makes a sheet of reconstructions."""
+    config: AutoencoderConfig, training: TrainingConfig, footage: Footage, folder: Path, draw: Callable[[Autoencoder, Path], None], world: World, parts: int,
+    decoder_of: Path | None = None,
+) -> Run:  # fmt: skip
+    """An autoencoder from footage, in batches of `parts` parts; the nested ones are written beside it. `draw` makes a sheet of reconstructions.
+
+    `decoder_of` is a weights file whose decoder alone learns on (`config` is then the file's): the latents stay what they are, and the
+    transformers that dream them stay good.
+    """
     check_batch(training.batch_size, len(footage), parts, CUTS)
     torch.manual_seed(training.seed)
-    network = Autoencoder(config)
     cuts = crops_at(footage, range(min(PCA_CLIPS, len(footage))), training.seed + 99)
-    kept = network.fit_linear(cuts.flatten(0, 1))
+    if decoder_of is None:
+        network = Autoencoder(config)
+        facts: dict[str, Any] = {"variance_of_linear_codec": round(network.fit_linear(cuts.flatten(0, 1)), 4)}
+    else:
+        network, before = load_autoencoder(decoder_of)
+        config, facts = network.config, {"decoder_of": before["digest"]}
+        network.train().encoder.requires_grad_(False)
+    about = {"autoencoder": to_dict(config), "data": footage.digest(), **facts}
     network.compute_dtype = precision = _precision(folder, training, world)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.decode_raw(network.encode_raw(cuts[:1]))
@@ -116,17 +127,17 @@ def autoencoder_run(
         done = Autoencoder(config)
         done.compute_dtype = precision
         done.load_state_dict(averaged)
-        for codec in (*(done.narrowed(channels) for channels in config.nested_channels), done):
-            with torch.no_grad():
-                codec.fit_normalisation(codec.encode_raw(cuts))
+        for codec in (*(done.narrowed(channels) for channels in config.nested_channels if decoder_of is None), done):
+            if decoder_of is None:
+                with torch.no_grad():
+                    codec.fit_normalisation(codec.encode_raw(cuts))
             path = folder / ("autoencoder.safetensors" if codec is done else f"autoencoder-{codec.config.latent_channels}.safetensors")
-            save_weights(path, codec.state_dict(), {"network": "autoencoder", "config": to_dict(codec.config)})
+            save_autoencoder(path, codec)
         return path
 
     return Run(
         network, functools.partial(autoencoder_objective, 3 * counter.get_total_flops()), batch_at, training, folder,
-        {"autoencoder": to_dict(config), "data": footage.digest(), "precision": str(precision)}, sample, write,
-        {"network": "autoencoder", "clips": len(footage), "variance_of_linear_codec": round(kept, 4), "precision": str(precision)},
+        {**about, "precision": str(precision)}, sample, write, {"network": "autoencoder", "clips": len(footage), **facts, "precision": str(precision)},
     )  # fmt: skip
 
 
@@ -149,7 +160,7 @@ def transformer_run(
     network = Transformer(config)
     network.compute_dtype = precision
     vocabulary = vocabulary_of(text for entry in footage.entries for text in (*entry.captions, *entry.still_captions))
-    about: dict[str, Any] = {"network": "transformer", "config": to_dict(config), "autoencoder": about_autoencoder["digest"], "text": encoder.digest}
+    about: dict[str, Any] = {"network": "transformer", "config": to_dict(config), "autoencoder": about_autoencoder["latents"], "text": encoder.digest}
     if start is not None:
         weights, before = load_weights(start, "transformer")
         for name in ("config", "autoencoder", "text"):
@@ -158,7 +169,7 @@ def transformer_run(
         network.load_state_dict(weights)
         about["start"] = before["digest"]
 
-    plan = plan_cache(footage, autoencoder, about_autoencoder["digest"], world.size)
+    plan = plan_cache(footage, autoencoder, about_autoencoder["latents"], world.size)
     fits = bool(world.from_first(plan.fits(CHECKPOINTS * _state_bytes(network))))
     facts = {"clips": len(footage), "clips_to_encode": plan.clips, "latents_gb": round(plan.size / 1e9, 3), "encoding_minutes": round(plan.seconds / 60, 1)}
     if plan.clips and not dry:
@@ -166,9 +177,9 @@ def transformer_run(
         how = f"about {plan.seconds / 60:.1f} minutes" if fits else "too little: every clip is encoded whenever it is needed, which costs time in each step"
         logger.info("%d clips are to be encoded: %s; %s", plan.clips, size, how)
     if fits and not dry:
-        for done, total in cache_latents(footage, autoencoder, about_autoencoder["digest"], world.rank, world.size):
+        for done, total in cache_latents(footage, autoencoder, about_autoencoder["latents"], world.rank, world.size):
             progress("encoding", done, total, {})
-    latents = LatentClips(footage, about_autoencoder["digest"], autoencoder if dry or not fits else None)
+    latents = LatentClips(footage, about_autoencoder["latents"], autoencoder if dry or not fits else None)
 
     def sample(averaged: dict[str, Tensor], path: Path) -> None:
         shown = Transformer(config)
@@ -206,7 +217,7 @@ def _free(folder: Path) -> int:
 def bundle(autoencoder: Path, transformer: Path, folder: Path) -> str:
     """Copy a pair of weights files that belong together into `folder`; returns the transformer's digest. ValueError if they do not."""
     pair = {"autoencoder": load_weights(autoencoder, "autoencoder"), "transformer": load_weights(transformer, "transformer")}
-    if pair["transformer"][1]["autoencoder"] != pair["autoencoder"][1]["digest"]:
+    if pair["transformer"][1]["autoencoder"] != latents_name(pair["autoencoder"][1]):
         raise ValueError(f"{transformer} was not trained with {autoencoder}")
     folder.mkdir(parents=True, exist_ok=True)
     for name, (tensors, about) in pair.items():

@@ -88,9 +88,8 @@ class Photographs:
             x, y = centre + course * moment
             scale, angle = ratio * math.exp(zoom * moment), tilt + roll * moment
             frames.append(_view(small, x / smaller, y / smaller, scale / smaller, angle, format.width, format.height))
-        told = {"captions": ("a photograph, the camera moves",), "still_captions": ("a photograph",)}
         return Video(np.stack(frames), format.fps), dataclasses.replace(
-            scene, **told, place=(float(centre[0] / picture.width), float(centre[1] / picture.height), math.degrees(tilt)),
+            scene, captions=("a photograph, the camera moves",), still_captions=("a photograph",), place=(float(centre[0] / picture.width), float(centre[1] / picture.height), math.degrees(tilt)),
             width=format.width, height=format.height, num_frames=format.num_frames, fps=format.fps,
         )  # fmt: skip
 
