@@ -107,7 +107,8 @@ class Variant:
     network: Callable[[AutoencoderConfig], Autoencoder] = Autoencoder
     config: AutoencoderConfig = CONFIG
     moving_weight: float = losses.MOVING_WEIGHT
-    halved_weight: float = objectives.HALVED_WEIGHT
+    nested_share: float = objectives.NESTED_SHARE
+    halved_weight: float = 0.0
     muon: float = 0.01
     latent_noise: float = objectives.LATENT_NOISE
 
@@ -120,14 +121,14 @@ VARIANTS = {
     "base": Variant(), "16 channels": Variant(config=_channels(16)), "24 channels": Variant(config=_channels(24)), "32 channels, not nested": Variant(config=_channels(32)),
     "4x16x16, 64 channels": Variant(Coarser, _channels(64)), "4x16x16, 128 channels": Variant(Coarser, _channels(128)),
     "AdamW": Variant(muon=0.0), "no linear start": Variant(Unstarted), "no weight on what moves": Variant(moving_weight=1.0),
-    "no equivariance": Variant(halved_weight=0.0), "no latent noise": Variant(latent_noise=0.0), "encoder sees the past": Variant(Remembering),
+    "scale equivariance": Variant(halved_weight=0.0625), "half of the cuts nested": Variant(nested_share=0.5), "no latent noise": Variant(latent_noise=0.0), "encoder sees the past": Variant(Remembering),
 }  # fmt: skip
 
 
 def learn(variant: Variant, footage: Footage, num_steps: int, batch_size: int) -> Autoencoder:
     """Train; returns the average."""
     torch.manual_seed(0)
-    losses.MOVING_WEIGHT, objectives.HALVED_WEIGHT, objectives.LATENT_NOISE = variant.moving_weight, variant.halved_weight, variant.latent_noise
+    losses.MOVING_WEIGHT, objectives.NESTED_SHARE, objectives.LATENT_NOISE = variant.moving_weight, variant.nested_share, variant.latent_noise
     network = variant.network(variant.config)
     network.fit_linear(crops_at(footage, range(192), 99).flatten(0, 1))
     network.compute_dtype = fast_dtype()
@@ -135,8 +136,12 @@ def learn(variant: Variant, footage: Footage, num_steps: int, batch_size: int) -
     parameters = list(network.parameters())
     for step in range(num_steps):
         numbers = numbers_of(step, batch_size // CUTS)
-        loss, count, _ = autoencoder_objective(0.0, network, Cuts(crops_at(footage, numbers, 0), numbers), 0)
-        (loss / count).backward()
+        cuts = Cuts(crops_at(footage, numbers, 0), numbers)
+        loss, count, _ = autoencoder_objective(0.0, network, cuts, 0)
+        loss = loss / count
+        if variant.halved_weight:
+            loss = loss + variant.halved_weight * halved_loss(network, cuts.groups)
+        loss.backward()
         scale_gradients(parameters, min(1.0, 1.0 / (gradient_norm(parameters) + 1e-6)))
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -146,6 +151,14 @@ def learn(variant: Variant, footage: Footage, num_steps: int, batch_size: int) -
         ema.update(averaged, network, 0.99, step)
     network.load_state_dict(averaged)
     return network.eval()
+
+
+def halved_loss(network: Autoencoder, groups: Tensor) -> Tensor:
+    """Scale equivariance (arXiv 2502.14831): the means of 2x2 latents of a quarter of the cuts decode to frames of half the size."""
+    raw, groups = network.encode_raw(groups[::4]), groups[::4]
+    small = [F.avg_pool2d(x.flatten(0, 1).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1).unflatten(0, (-1, x.shape[1])) for x in (raw, groups)]
+    decoded, target = (rearrange(x, "b t h w (f c) -> b c (t f) h w", f=FRAMES) for x in (network.decode_raw(small[0])[0], small[1]))
+    return losses.reconstruction_loss(decoded, target)
 
 
 @torch.no_grad()

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -25,8 +24,7 @@ from reverie.training.state import Figures
 from reverie.transformer.dit import Transformer
 
 LATENT_NOISE = 0.1  # of raw latents, upper end of a uniform draw per clip
-NESTED_SHARE = 0.5  # of the cuts, seen through fewer channels
-HALVED_EVERY, HALVED_WEIGHT = 4, 0.25  # one cut of so many is decoded at half the size too; what that loss weighs
+NESTED_SHARE = 0.15  # of the cuts, seen through fewer channels
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,7 @@ class Cuts:
 
 
 def autoencoder_objective(flops_per_cut: float, network: nn.Module, cuts: Cuts, seed: int) -> tuple[Tensor, float, Figures]:
-    """Reconstruct cuts through slightly noisy latents, of which half the cuts have only a nested number of channels. The loss is summed over cuts.
-
-    A share of the cuts is decoded at half the size as well, from the means of 2x2 latents: what is coarse in the latents shall be coarse
-    in the picture, which makes them easier to dream (scale equivariance, arXiv 2502.14831).
-    """
+    """Reconstruct cuts through slightly noisy latents, some of which have only a nested number of channels. The loss is summed over cuts."""
     assert isinstance(network, Autoencoder)
     with torch.set_grad_enabled(any(p.requires_grad for p in network.encoder.parameters())):
         raw = network.encode_raw(cuts.groups)
@@ -54,20 +48,13 @@ def autoencoder_objective(flops_per_cut: float, network: nn.Module, cuts: Cuts, 
         for cut in range(CUTS) if network.config.nested_channels and raw.requires_grad else ():
             if rng.random() < NESTED_SHARE:
                 keep[CUTS * i + cut, ..., int(rng.choice(network.config.nested_channels)) :] = 0
-    noisy = (raw + torch.cat(noise)) * keep
-    loss, error = _decoding_loss(network, noisy, cuts.groups)
-    count, halved = len(raw), slice(None, None, HALVED_EVERY)
-    half = [F.avg_pool2d(x[halved].flatten(0, 1).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1).unflatten(0, (-1, x.shape[1])) for x in (noisy, cuts.groups)]
-    equivariance, _ = _decoding_loss(network, half[0], half[1])
-    loss = loss * count + HALVED_WEIGHT * equivariance * len(half[0])
-    figures: Figures = {"psnr": (float(10 * torch.log10(4 / error)) * count, count), "equivariance": (float(equivariance.detach()), 1.0)}
-    return loss, count, {**figures, "tokens": (raw[..., 0].numel(), 0.0), "flops": (flops_per_cut * count, 0.0)}
-
-
-def _decoding_loss(network: Autoencoder, raw: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss and the mean squared error of decoding raw latents [B t h w C] to groups [B t H W 12]."""
-    video = [rearrange(x, "b t h w (f c) -> b c (t f) h w", f=FRAMES) for x in (network.decode_raw(raw)[0], groups)]
-    return reconstruction_loss(*video), (video[0].detach() - video[1]).square().mean()
+    decoded, _ = network.decode_raw((raw + torch.cat(noise)) * keep)
+    to_video = "b t h w (f c) -> b c (t f) h w"
+    decoded, video = rearrange(decoded, to_video, f=FRAMES), rearrange(cuts.groups, to_video, f=FRAMES)
+    count = len(video)
+    loss = reconstruction_loss(decoded, video) * count
+    error = (decoded.detach() - video).square().mean()
+    return loss, count, {"psnr": (float(10 * torch.log10(4 / error)) * count, count), "tokens": (raw[..., 0].numel(), 0.0), "flops": (flops_per_cut * count, 0.0)}
 
 
 def transformer_objective(encoder: TextEncoder, network: nn.Module, clips: list[Clip], seed: int) -> tuple[Tensor, float, Figures]:
