@@ -108,7 +108,7 @@ def autoencoder_run(
         network, before = load_autoencoder(decoder_of)
         config, facts = network.config, {"decoder_of": before["digest"]}
         network.train().encoder.requires_grad_(False)
-    about = {"autoencoder": to_dict(config), "data": footage.digest(), **facts}
+    about = {"autoencoder": to_dict(config), "data": footage.digest(), **({} if decoder_of is None else facts)}
     network.compute_dtype = precision = _precision(folder, training, world)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.decode_raw(network.encode_raw(cuts[:1]))
