@@ -12,12 +12,13 @@ from reverie.transformer.dit import TransformerConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Both networks and how each is trained."""
+    """Both networks and how each is trained, and how the probe is (evaluation/probe.py)."""
 
     autoencoder: AutoencoderConfig
     autoencoder_training: TrainingConfig
     transformer: TransformerConfig
     transformer_training: TrainingConfig
+    probe_training: TrainingConfig
 
 
 def tiny() -> Preset:
@@ -27,6 +28,7 @@ def tiny() -> Preset:
         autoencoder_training=TrainingConfig(num_steps=20, batch_size=4, learning_rate=2e-3, muon_learning_rate=0.05, warmup_steps=2, sample_every=10, log_every=1),
         transformer=TransformerConfig(width=64, depth=2, heads=2, feedforward=128),
         transformer_training=TrainingConfig(num_steps=20, batch_size=8, learning_rate=1e-3, muon_learning_rate=0.02, warmup_steps=2, sample_every=10, log_every=1),
+        probe_training=TrainingConfig(num_steps=20, batch_size=8, learning_rate=2e-3, warmup_steps=2, log_every=1, precision="float32"),
     )
 
 
@@ -37,6 +39,7 @@ def default() -> Preset:
         autoencoder_training=TrainingConfig(num_steps=4000, batch_size=16, learning_rate=7e-4, muon_learning_rate=0.01, decay_share=0.5),
         transformer=TransformerConfig(),
         transformer_training=TrainingConfig(num_steps=1400, batch_size=48, learning_rate=1e-3, muon_learning_rate=0.015, warmup_steps=30, decay_share=0.72),
+        probe_training=TrainingConfig(num_steps=3000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, decay_share=0.9, ema_decay=0.99, precision="float32"),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from reverie.cli import main
 from reverie.data.render import render
 from reverie.data.shards import Entry, Footage, write_shard
-from reverie.evaluation.prompts import HUES, check_on_footage, look, prompt_list, score, wilson
+from reverie.evaluation.prompts import HUES, check_on_footage, look, look_at_all, prompt_list, score, wilson
 from reverie.worlds.diorama import Diorama
 from reverie.worlds.scene import Camera, Format, Scene, Subject, truth_of
 
@@ -191,7 +191,7 @@ def test_the_prompt_check_is_right_about_footage(tmp_path: Path):
             )
         )
     write_shard(tmp_path / "a.tar", ((str(n), video, truth_of(scene)) for n, (video, scene) in enumerate(films)))
-    asked, found = check_on_footage(Footage(tmp_path), None)
+    asked, found = check_on_footage(Footage(tmp_path), None, look_at_all)
     assert len(asked) >= 14
     assert float(score(found, asked)["colour"]) == 1  # type: ignore[arg-type]
     assert float(score(found, asked)["motion"]) >= 0.9  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from functools import partial
 from typing import Any
 
 from reverie.commands.talking import load, progress, say
@@ -37,10 +38,12 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
     """A list of prompts to shares of right colours and motions."""
     from reverie.data.shards import Footage
     from reverie.evaluation import prompts
+    from reverie.evaluation.probe import load_probe
     from reverie.evaluation.sheet import contact_sheet, save_sheet
     from reverie.video import check_target
 
     videos: list[Any] = []
+    look = partial(prompts.seen_by, load_probe(options.probe)) if options.probe else prompts.look_at_all
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit {options.limit}: at least 1 is needed")
     if options.sheet:
@@ -48,7 +51,7 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
             raise ValueError("--sheet draws what was made from prompts; with --footage nothing is")
         check_target(options.sheet, 1, 0, 0)
     if options.footage:
-        asked, found = prompts.check_on_footage(Footage(options.footage), options.limit)
+        asked, found = prompts.check_on_footage(Footage(options.footage), options.limit, look)
         model = "none: footage"
     else:
         asked = prompts.prompt_list(options.list)[: options.limit]
@@ -58,7 +61,7 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
             for number, prompt in enumerate(asked):
                 videos.append(dreamer.generate(prompt.text, seed=options.seed + number, num_steps=options.num_steps, guidance_scale=options.guidance_scale))
                 advance(number + 1, len(asked))
-        found = [prompts.look(video.frames) for video in videos]
+        found = look([video.frames for video in videos])
         for prompt, (colour, motion) in zip(asked, found, strict=True):
             if (colour, motion) != (prompt.colour, prompt.motion):
                 say(options, f"{prompt.text}: seen {colour}, {motion}")

@@ -20,7 +20,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def train(options: argparse.Namespace) -> None:
     """The command without a network."""
-    options.parser.error("say what: autoencoder, transformer, bundle, plan or plot")
+    options.parser.error("say what: autoencoder, transformer, probe, bundle, plan or plot")
 
 
 def _preset(options: argparse.Namespace) -> Any:
@@ -118,6 +118,34 @@ def train_transformer(options: argparse.Namespace) -> dict[str, Any]:
         run = transformer_run(
             preset.transformer, preset.transformer_training, footage, autoencoder, options.folder, reporter, draw,
             world, world.size * stretch.accumulate, options.start, options.dry_run,
+        )  # fmt: skip
+        return _carry_out(options, run, world, stretch, reporter)
+
+
+def train_probe(options: argparse.Namespace) -> dict[str, Any]:
+    """Simulated footage to a probe."""
+    import torch
+
+    from reverie.data.sampling import check_batch, numbers_of
+    from reverie.data.shards import Footage
+    from reverie.evaluation.probe import LABELS, Probe, probe_objective, views_of
+    from reverie.layers.weights import save_weights
+    from reverie.training.runs import Run
+
+    training, footage, stretch = _preset(options).probe_training, Footage(options.data), _stretch(options)
+    with _world() as (world, reporter):
+        views = views_of(footage, lambda done, total: reporter("reading", done, total, {}))
+        check_batch(training.batch_size, len(views.seen), world.size * stretch.accumulate)
+        torch.manual_seed(training.seed)
+        words = {name: list(words) for name, words in LABELS.items()}
+
+        def write(averaged: dict[str, Any]) -> Path:
+            save_weights(options.folder / "probe.safetensors", averaged, {"network": "probe", "config": words})
+            return options.folder / "probe.safetensors"
+
+        run = Run(
+            Probe(), probe_objective, lambda batch, part, parts: views.batch(numbers_of(batch, training.batch_size, part, parts), training.seed),
+            training, options.folder, {"probe": words, "data": footage.digest()}, None, write, {"network": "probe", "clips": len(views.seen)},
         )  # fmt: skip
         return _carry_out(options, run, world, stretch, reporter)
 

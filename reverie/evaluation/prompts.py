@@ -8,7 +8,7 @@ itself on simulator footage, whose truth is known.
 import colorsys
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from reverie.data.shards import Footage
+from reverie.evaluation.probe import Probe, read
 
 HUES = {"red": 1.0, "orange": 25.0, "yellow": 53.0, "green": 128.0, "blue": 229.0, "purple": 280.0}  # degrees, of the lit side
 CHROMA = 0.16  # least distance from the row's middle colour, of channel differences in [0, 1]
@@ -37,6 +38,16 @@ def prompt_list(name: str) -> list[Prompt]:
     if name not in lists:
         raise ValueError(f"no list of prompts {name!r}: {', '.join(lists)}")
     return [Prompt(*row) for row in lists[name]]
+
+
+def look_at_all(clips: Sequence[np.ndarray]) -> list[tuple[str, str]]:
+    """What image processing sees in clips: (colour, motion) of each."""
+    return [look(frames) for frames in clips]
+
+
+def seen_by(probe: Probe, clips: Sequence[np.ndarray]) -> list[tuple[str, str]]:
+    """What a probe sees in clips, in the words of the lists."""
+    return [(facts["colour"], facts["way"] if facts["act"] == "travel" else facts["act"]) for facts in read(probe, clips)]
 
 
 def look(frames: np.ndarray) -> tuple[str, str]:
@@ -100,18 +111,18 @@ def judged(scene: dict[str, Any]) -> tuple[str, str, str] | None:
     return (subject["colour"], kind, motion) if subject["colour"] in HUES and motion in MOTIONS and kind not in ("person", "turtle") else None
 
 
-def check_on_footage(footage: Footage, limit: int | None) -> tuple[list[Prompt], list[tuple[str, str]]]:
+def check_on_footage(footage: Footage, limit: int | None, look_at: Callable[[list[np.ndarray]], list[tuple[str, str]]]) -> tuple[list[Prompt], list[tuple[str, str]]]:
     """The check against the truth: clips of the kind of the lists (one hued thing alone, still camera, not at sunset), as (asked, found)."""
-    asked, found = [], []
+    asked, clips = [], []
     for index in range(len(footage)):
         if truth := judged(footage.scene(index)):
             asked.append(Prompt(footage.entries[index].captions[0], truth[0], truth[2]))
-            found.append(look(footage.video(index).frames[:16]))
+            clips.append(footage.video(index).frames[:16])
             if len(asked) == limit:
                 break
     if not asked:
         raise ValueError(f"{footage.folder}: no clip of one hued thing under a still camera")
-    return asked, found
+    return asked, look_at(clips)
 
 
 def wilson(right: int, total: int) -> tuple[float, float]:

@@ -50,7 +50,7 @@ class Run:
     config: TrainingConfig
     folder: Path
     about: dict[str, Any]
-    sample: Callable[[dict[str, Tensor], Path], None]
+    sample: Callable[[dict[str, Tensor], Path], None] | None
     write: Callable[[dict[str, Tensor]], Path]
     facts: dict[str, Any]
 
