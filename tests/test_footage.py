@@ -12,8 +12,10 @@ import pytest
 from reverie.cli import main
 from reverie.data.render import render
 from reverie.data.shards import Entry, Footage, write_shard
+from reverie.evaluation.probe import LABELS
 from reverie.evaluation.prompts import HUES, check_on_footage, look, look_at_all, prompt_list, score, wilson
 from reverie.worlds.diorama import Diorama
+from reverie.worlds.heldout import held_out_pairs, held_out_triples
 from reverie.worlds.scene import Camera, Format, Scene, Subject, truth_of
 
 WORLD = Diorama()
@@ -211,10 +213,24 @@ def test_prompt_lists_are_balanced_and_apart():
     texts = [p.text for prompts in lists.values() for p in prompts]
     assert len(set(texts)) == len(texts)
     for prompts in lists.values():
-        assert {p.colour for p in prompts} == set(HUES)
-        assert max(Counter(p.motion for p in prompts).values()) == len(prompts) // 4
+        assert {p.asked["colour"] for p in prompts} == set(HUES)
+        assert max(Counter(p.asked["motion"] for p in prompts).values()) == len(prompts) // 4
     with pytest.raises(ValueError, match="no list"):
         prompt_list("mian")
+
+
+def test_lists_of_the_worlds_are_balanced_and_hold_out_what_is_held_out():
+    lists = {name: prompt_list(name) for name in ("worlds", "worlds-held-out", "worlds-tune")}
+    assert [len(lists[name]) for name in lists] == [64, 32, 32]
+    texts = [p.text for prompts in lists.values() for p in prompts]
+    assert len(set(texts)) == len(texts)
+    for name, prompts in lists.items():
+        assert all(value in LABELS[label] for p in prompts for label, value in p.asked.items())
+        assert set(Counter(p.asked["kind"] for p in prompts).values()) == {len(prompts) // 8}
+        for p in prompts:
+            verb = next(verb for verb in ("roll", "slide", "walk", "run", "crawl", "drive", "fall", "jump", "spin", "stand") if f" {verb}s" in p.text)
+            shown = (p.asked["kind"], p.asked["surroundings"]) in held_out_pairs() or (p.asked["kind"], p.asked["colour"], verb) in held_out_triples()
+            assert shown == (name == "worlds-held-out"), p.text
 
 
 def test_wilson_interval():

@@ -1,5 +1,6 @@
 """The probe: labels from ground truth, training by the one loop, reading clips."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,13 @@ def test_a_trained_probe_reads_clips_and_judges_footage(told_footage: Path, tmp_
     found = read(probe, [made_clip(n).frames for n in (1, 2, 3)])
     assert [(facts["colour"], facts["kind"], facts["way"]) for facts in found] == [("green", "cube", "right"), ("blue", "cube", "right"), ("red", "cube", "right")]
     capsys.readouterr()
-    assert main(["evaluate", "prompts", "--footage", str(told_footage), "--probe", str(run / "probe.safetensors")]) == 2  # the camera pans: none can be judged
+    assert main(["evaluate", "prompts", "--footage", str(told_footage), "--probe", str(run / "probe.safetensors"), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["prompts"] == figures["all_right"] == 12 and figures["colour"] == figures["act"] == 1
+    assert main(["evaluate", "prompts", "--footage", str(told_footage)]) == 2  # the camera pans: image processing cannot judge
     assert "no clip of one hued thing under a still camera" in capsys.readouterr().err
+    assert main(["evaluate", "prompts", "--list", "worlds"]) == 2
+    assert "give a --probe" in capsys.readouterr().err
 
 
 def test_another_network_is_no_probe(model_folder: Path):

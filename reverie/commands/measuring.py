@@ -43,7 +43,8 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.video import check_target
 
     videos: list[Any] = []
-    look = partial(prompts.seen_by, load_probe(options.probe)) if options.probe else prompts.look_at_all
+    probe = load_probe(options.probe) if options.probe else None
+    look = partial(prompts.read_by, probe) if probe else prompts.look_at_all
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit {options.limit}: at least 1 is needed")
     if options.sheet:
@@ -51,10 +52,12 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
             raise ValueError("--sheet draws what was made from prompts; with --footage nothing is")
         check_target(options.sheet, 1, 0, 0)
     if options.footage:
-        asked, found = prompts.check_on_footage(Footage(options.footage), options.limit, look)
-        model = "none: footage"
+        footage, model = Footage(options.footage), "none: footage"
+        asked, found = prompts.probe_on_footage(footage, options.limit, probe) if probe else prompts.check_on_footage(footage, options.limit, look)
     else:
         asked = prompts.prompt_list(options.list)[: options.limit]
+        if not probe and any(set(prompt.asked) - {"colour", "motion"} for prompt in asked):
+            raise ValueError(f"--list {options.list} asks for more than colour and motion: give a --probe (`reverie train probe` makes one)")
         dreamer = load(options.model)
         model = dreamer.digest
         with progress("dreaming") as advance:
@@ -62,9 +65,9 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
                 videos.append(dreamer.generate(prompt.text, seed=options.seed + number, num_steps=options.num_steps, guidance_scale=options.guidance_scale))
                 advance(number + 1, len(asked))
         found = look([video.frames for video in videos])
-        for prompt, (colour, motion) in zip(asked, found, strict=True):
-            if (colour, motion) != (prompt.colour, prompt.motion):
-                say(options, f"{prompt.text}: seen {colour}, {motion}")
+        for prompt, seen in zip(asked, found, strict=True):
+            if missed := prompts.wrong(seen, prompt):
+                say(options, f"{prompt.text}: seen {', '.join(f'{name} {value}' for name, value in missed.items())}")
     figures = {**prompts.score(found, asked), "model": model, "list": options.list, "seed": options.seed}
     if options.sheet and videos:
         save_sheet(contact_sheet(videos, [prompt.text for prompt in asked], pairs=2), options.sheet)

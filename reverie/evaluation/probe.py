@@ -5,7 +5,7 @@ footage is the most that a model can score with it; `reverie evaluate prompts --
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,11 +134,11 @@ def load_probe(path: Path) -> Probe:
 
 
 @torch.inference_mode()
-def read(probe: Probe, clips: Sequence[np.ndarray]) -> list[dict[str, str]]:
+def read(probe: Probe, clips: Iterable[np.ndarray]) -> list[dict[str, str]]:
     """What the probe sees in clips, each uint8 [T H W 3]: a word for every label."""
     found: list[dict[str, str]] = []
-    for first in range(0, len(clips), 64):
-        views = torch.from_numpy(np.stack([view(frames) for frames in clips[first : first + 64]]))
-        logits = probe(views.float() / 127.5 - 1)
-        found += [{name: LABELS[name][int(logits[name][n].argmax())] for name in LABELS} for n in range(len(views))]
+    views = map(view, clips)
+    while some := list(itertools.islice(views, 64)):
+        logits = probe(torch.from_numpy(np.stack(some)).float() / 127.5 - 1)
+        found += [{name: LABELS[name][int(logits[name][n].argmax())] for name in LABELS} for n in range(len(some))]
     return found

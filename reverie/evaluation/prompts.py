@@ -1,6 +1,6 @@
-"""The prompt check: does a film show the colour and the motion that its prompt asked for? Classical image processing, no network.
+"""The prompt check: does a film show what its prompt asked for? Read by the probe (evaluation/probe.py), or its colour and motion without any network.
 
-The thing is what differs in chroma from the middle colour of its row (ground and sky are nearly even along a row); its colour is the
+Without a network, the thing is what differs in chroma from the middle colour of its row (ground and sky are nearly even along a row); its colour is the
 nearest of six hues, its motion is read from the track of its centre. `reverie evaluate prompts --footage DIR` measures the check
 itself on simulator footage, whose truth is known.
 """
@@ -8,7 +8,7 @@ itself on simulator footage, whose truth is known.
 import colorsys
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -16,38 +16,42 @@ from typing import Any
 import numpy as np
 
 from reverie.data.shards import Footage
-from reverie.evaluation.probe import Probe, read
+from reverie.evaluation.probe import LABELS, UNKNOWN, Probe, read, truth_of
 
 HUES = {"red": 1.0, "orange": 25.0, "yellow": 53.0, "green": 128.0, "blue": 229.0, "purple": 280.0}  # degrees, of the lit side
 CHROMA = 0.16  # least distance from the row's middle colour, of channel differences in [0, 1]
 MOTIONS = ("left", "right", "fall", "jump")
 
 
+Facts = dict[str, str]  # what is asked of a clip, or seen in it, by name: colour (one of HUES), motion (one of MOTIONS), or a label of the probe
+
+
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt with what it asks for: one of HUES, one of MOTIONS."""
+    """A prompt and what it asks for."""
 
     text: str
-    colour: str
-    motion: str
+    asked: Facts
 
 
 def prompt_list(name: str) -> list[Prompt]:
-    """A list of prompts.json: main, varied, chinese (all three never used to choose anything) or tune."""
+    """A list of prompts.json: main, varied and chinese ask for colour and motion; worlds for all that the probe reads; worlds-held-out shows what
+    no footage for training may show. None of them was ever used to choose anything; tune and worlds-tune are there for that.
+    """
     lists = json.loads(resources.files("reverie.evaluation").joinpath("prompts.json").read_text("utf-8"))
     if name not in lists:
         raise ValueError(f"no list of prompts {name!r}: {', '.join(lists)}")
     return [Prompt(*row) for row in lists[name]]
 
 
-def look_at_all(clips: Sequence[np.ndarray]) -> list[tuple[str, str]]:
-    """What image processing sees in clips: (colour, motion) of each."""
-    return [look(frames) for frames in clips]
+def look_at_all(clips: Sequence[np.ndarray]) -> list[Facts]:
+    """What image processing sees in clips: colour and motion."""
+    return [dict(zip(("colour", "motion"), look(frames), strict=True)) for frames in clips]
 
 
-def seen_by(probe: Probe, clips: Sequence[np.ndarray]) -> list[tuple[str, str]]:
-    """What a probe sees in clips, in the words of the lists."""
-    return [(facts["colour"], facts["way"] if facts["act"] == "travel" else facts["act"]) for facts in read(probe, clips)]
+def read_by(probe: Probe, clips: Iterable[np.ndarray]) -> list[Facts]:
+    """What a probe sees in clips, its own labels and the motion in the words of the older lists."""
+    return [{**facts, "motion": facts["way"] if facts["act"] == "travel" else facts["act"]} for facts in read(probe, clips)]
 
 
 def look(frames: np.ndarray) -> tuple[str, str]:
@@ -111,12 +115,12 @@ def judged(scene: dict[str, Any]) -> tuple[str, str, str] | None:
     return (subject["colour"], kind, motion) if subject["colour"] in HUES and motion in MOTIONS and kind not in ("person", "turtle") else None
 
 
-def check_on_footage(footage: Footage, limit: int | None, look_at: Callable[[list[np.ndarray]], list[tuple[str, str]]]) -> tuple[list[Prompt], list[tuple[str, str]]]:
+def check_on_footage(footage: Footage, limit: int | None, look_at: Callable[[list[np.ndarray]], list[Facts]]) -> tuple[list[Prompt], list[Facts]]:
     """The check against the truth: clips of the kind of the lists (one hued thing alone, still camera, not at sunset), as (asked, found)."""
     asked, clips = [], []
     for index in range(len(footage)):
         if truth := judged(footage.scene(index)):
-            asked.append(Prompt(footage.entries[index].captions[0], truth[0], truth[2]))
+            asked.append(Prompt(footage.entries[index].captions[0], {"colour": truth[0], "motion": truth[2]}))
             clips.append(footage.video(index).frames[:16])
             if len(asked) == limit:
                 break
@@ -125,17 +129,37 @@ def check_on_footage(footage: Footage, limit: int | None, look_at: Callable[[lis
     return asked, look_at(clips)
 
 
+def probe_on_footage(footage: Footage, limit: int | None, probe: Probe) -> tuple[list[Prompt], list[Facts]]:
+    """The probe against the truth: all clips of one subject, as (asked, found). What it gets right is the most that a model can score with it."""
+    asked, chosen = [], []
+    for index in range(len(footage)):
+        labels = truth_of(footage.scene(index))
+        if labels is not None and len(chosen) != limit:
+            known = {name: LABELS[name][label] for name, label in zip(LABELS, labels, strict=True) if label != UNKNOWN}
+            asked.append(Prompt(footage.entries[index].captions[0], known))
+            chosen.append(index)
+    if not asked:
+        raise ValueError(f"{footage.folder}: no clip of one subject with a ground truth that names it")
+    return asked, read_by(probe, (footage.video(index).frames for index in chosen))
+
+
+def score(found: Sequence[Facts], asked: Sequence[Prompt]) -> dict[str, float | int | list[float]]:
+    """Of everything that is asked: how often it was seen, the share, its 95% interval; and how often all of a prompt was."""
+    figures: dict[str, float | int | list[float]] = {"prompts": len(asked)}
+    for name in dict.fromkeys(name for prompt in asked for name in prompt.asked):
+        right = [seen.get(name) == prompt.asked[name] for seen, prompt in zip(found, asked, strict=True) if name in prompt.asked]
+        figures |= {f"{name}_right": sum(right), name: sum(right) / len(right), f"{name}_interval": [round(v, 3) for v in wilson(sum(right), len(right))]}
+    figures["all_right"] = sum(not wrong(seen, prompt) for seen, prompt in zip(found, asked, strict=True))
+    return figures
+
+
+def wrong(seen: Facts, prompt: Prompt) -> Facts:
+    """What a prompt asks for and a clip does not show: what is seen instead, by name."""
+    return {name: seen.get(name, "nothing") for name, value in prompt.asked.items() if seen.get(name) != value}
+
+
 def wilson(right: int, total: int) -> tuple[float, float]:
     """95% interval of a share (Wilson 1927)."""
     z, p = 1.96, right / total
     middle, half = p + z * z / (2 * total), z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
     return (middle - half) / (1 + z * z / total), (middle + half) / (1 + z * z / total)
-
-
-def score(found: Sequence[tuple[str, str]], asked: Sequence[Prompt]) -> dict[str, float | int | list[float]]:
-    """Shares of right colours and motions with their intervals."""
-    figures: dict[str, float | int | list[float]] = {"prompts": len(asked)}
-    for i, name in enumerate(("colour", "motion")):
-        right = sum(f[i] == getattr(a, name) for f, a in zip(found, asked, strict=True))
-        figures |= {f"{name}_right": right, f"{name}": right / len(asked), f"{name}_interval": [round(v, 3) for v in wilson(right, len(asked))]}
-    return figures
