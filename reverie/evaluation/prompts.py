@@ -131,7 +131,8 @@ def check_on_footage(footage: Footage, limit: int | None, look_at: Callable[[lis
 
 def probe_on_footage(footage: Footage, limit: int | None, probe: Probe) -> tuple[list[Prompt], list[Facts]]:
     """The probe against the truth: all clips of one subject, as (asked, found). What it gets right is the most that a model can score with it."""
-    asked, chosen = [], []
+    asked: list[Prompt] = []
+    chosen: list[int] = []
     for index in range(len(footage)):
         labels = truth_of(footage.scene(index))
         if labels is not None and len(chosen) != limit:
