@@ -43,6 +43,16 @@ class Piece:
     actions: Tensor | None = None  # none is known
 
 
+def number_levels(frames: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A noise level for each sigma that occurs in a run of tokens of one latent, numbered from run to run.
+
+    frames [l]: which latent a token belongs to; sigma [l] -> (sigma [g], level_ids [l], frames [g]: the latent of each level).
+    """
+    runs, run = torch.unique_consecutive(frames, return_inverse=True)
+    pairs, level_ids = torch.unique(torch.stack([run.float(), sigma], 1), dim=0, return_inverse=True)
+    return pairs[:, 1], level_ids, runs[pairs[:, 0].long()]
+
+
 def extras_of(width: int, height: int, fps: float) -> Tensor:
     """What a clip's frame around it is like, about unit scale: [3]."""
     return torch.tensor([width * height / 128**2, width / height, fps / 8.0]).log2()
