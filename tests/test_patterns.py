@@ -238,3 +238,10 @@ def test_training_and_sampling_mean_the_same_place_by_a_time(tmp_path: Path, mod
     assert torch.allclose(ours[:, 0], theirs[:, 0])
     assert ours[0, 0] == 0
     assert torch.allclose(ours[:, 1:] / ours[0, 1:], theirs[:, 1:] / theirs[0, 1:], atol=1e-4)  # but for the jitter of the scale
+
+
+@pytest.mark.parametrize("steering", [["left"] * 16, ["hop"] * 17])
+def test_steering_that_does_not_fit_its_clip_is_refused_at_the_start(tmp_path: Path, steering: list[str]):
+    write_shard(tmp_path / "made.tar", [("000", made_clip(0), {"captions": ["a"], "still_captions": ["b"], "subjects": [{"steering": steering}]})])
+    with pytest.raises(ValueError, match="the steering of clip 000 must be a word for each of its 17 frames, of stand, forward"):
+        facts_of(Footage(tmp_path))

@@ -13,6 +13,7 @@ from reverie.patches.actions import ACTION_WIDTH, action_rows
 from reverie.patches.packing import Piece, extras_of, pack, unpack
 from reverie.patches.positions import token_positions
 from reverie.presets import PRESETS, tiny
+from reverie.text.encoder import sentence_encoder
 from reverie.text.refiner import pad_texts
 from reverie.training.plan import plan
 from reverie.transformer.dit import Transformer, TransformerConfig
@@ -104,6 +105,41 @@ def test_weights_that_know_no_actions_refuse_them():
     assert not any("actions" in name for name in net.state_dict())
     with pytest.raises(ValueError, match=f"actions of {ACTION_WIDTH} numbers for a model whose action_width is 0"):
         run(net, [piece(2, 3, 3, steered=True)], TEXTS[:1])
+
+
+def test_long_prompts_are_heard_to_their_last_word():
+    """130 words, and more than 256 word pieces: each text counts as one sentence, and nothing of it is cut."""
+    net, encoder = network(), sentence_encoder()
+    sentence = [
+        "a",
+        "small",
+        "polished",
+        "red",
+        "ball",
+        "rolls",
+        "slowly",
+        "to",
+        "the",
+        "left",
+        "behind",
+        "two",
+        "bushes",
+        "in",
+        "the",
+        "snow",
+        "while",
+        "the",
+        "camera",
+        "turns",
+        "right",
+    ]
+    for count in (130, 300):
+        words = (sentence * 20)[:count]
+        features = encoder.encode([" ".join([*words[:-1], last]) for last in ("left", "right")] * 2)
+        assert [len(f) for f in features] == [len(features[0])] * 4 and len(features[0]) >= (256 if count == 300 else 130)
+        with torch.no_grad():
+            one, other, again, _ = run(net, [PIECES[1]] * 4, features)
+        assert bool(one.isfinite().all()) and torch.equal(one, again) and not torch.equal(one, other)
 
 
 def test_every_parameter_gets_a_gradient():

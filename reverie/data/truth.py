@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reverie.data.shards import Footage
+from reverie.patches.actions import ACTIONS
 
 IDENTITY = ("kind", "colour", "size", "material")
 IN_SIGHT = 0.7  # share of its silhouette that is seen in the first frame of a clip that stands for a subject
@@ -21,19 +22,22 @@ class Facts:
 
 
 def facts_of(footage: Footage) -> list[Facts]:
-    """The facts of every clip, in order. Footage whose ground truth does not speak of subjects has none."""
+    """The facts of every clip, in order. Footage whose ground truth does not speak of subjects has none. ValueError for steering that is no use."""
     subjects = [_subjects(footage.scene(index)) for index in range(len(footage))]
     alone: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     keys = []
     for index, (entry, found) in enumerate(zip(footage.entries, subjects, strict=True)):
-        key = (entry.width, entry.height, *(found[0].get(name) for name in IDENTITY)) if len(found) == 1 else None
-        keys.append(None if key is None or None in key else key)
-        if keys[-1] is not None and (found[0].get("visible") or [0])[0] >= IN_SIGHT:
-            alone[keys[-1]].append(index)
+        identity = [found[0].get(name) for name in IDENTITY] if len(found) == 1 else [None]
+        key = (entry.width, entry.height, *identity) if all(isinstance(value, str) for value in identity) else None
+        keys.append(key)
+        if key is not None and (found[0].get("visible") or [0])[0] >= IN_SIGHT:
+            alone[key].append(index)
     facts = []
     for index, (key, found) in enumerate(zip(keys, subjects, strict=True)):
         drivers = [subject["steering"] for subject in found if subject.get("steering")]
-        steering = tuple(drivers[0]) if len(drivers) == 1 else ()
+        steering, entry = tuple(drivers[0]) if len(drivers) == 1 else (), footage.entries[index]
+        if steering and (len(steering) != entry.num_frames or not set(steering) <= {*ACTIONS, ""}):
+            raise ValueError(f"{footage.folder}: the steering of clip {entry.key} must be a word for each of its {entry.num_frames} frames, of {', '.join(ACTIONS)}")
         facts.append(Facts(steering, tuple(other for other in alone.get(key, ()) if other != index) if key else ()))
     return facts
 
