@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +16,16 @@ from reverie.data.shards import Footage, write_shard
 from reverie.presets import tiny
 from reverie.sampling.reverie import load_autoencoder
 from reverie.text.encoder import sentence_encoder
+from reverie.training import checkpoint
+from reverie.training.distributed import start
+from reverie.training.loop import Stretch
 from reverie.training.patterns import PATTERNS
 from reverie.training.validation import Validation
 from reverie.transformer.dit import Transformer
 from tests.conftest import made_clip, shaken
 from tests.test_trainer import losses, rows
 from tests.test_training_data import footage, transformer  # noqa: F401  (a fixture)
+from tests.toy import toy
 
 BUDGET = 12_000
 LENGTHS = [t * h * w for t, h, w in mixed_set(3000, seed=0)]
@@ -91,6 +97,22 @@ def test_a_run_with_a_budget_resumes_exactly(footage: Path, model_folder: Path, 
     assert "tokens_per_step 100 is too little" in capsys.readouterr().err
     assert main(["train", "autoencoder", "--preset", "tiny", "--data", str(footage), "--run", str(tmp_path / "a"), "--set", "autoencoder_training.tokens_per_step=9"]) == 2
     assert "is for the transformer" in capsys.readouterr().err
+
+
+def test_a_run_from_before_there_were_budgets_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    about = checkpoint.about
+
+    def older(folder: Path, step: int) -> dict[str, Any]:
+        note = about(folder, step)
+        del note["training"]["tokens_per_step"]
+        return note
+
+    with start() as world:
+        assert toy(tmp_path / "run", world, Stretch(deadline=time.monotonic()), num_steps=4) is None
+        monkeypatch.setattr(checkpoint, "about", older)
+        with pytest.raises(ValueError, match=r"another training.tokens_per_step \(0, not 9\)"):
+            toy(tmp_path / "run", world, num_steps=4, tokens_per_step=9)
+        assert toy(tmp_path / "run", world, num_steps=4) is not None
 
 
 def test_validation_is_repeatable_and_leaves_the_run_as_it_is(footage: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):  # noqa: F811
