@@ -207,6 +207,7 @@ def build_parser() -> Parser:
     transformer = command(train_commands, "transformer", training.train_transformer, "train the diffusion transformer on the footage's latents", [settings])
     transformer.add_argument("--autoencoder", type=Path, default=None, help="weights file; the bundled one if none is given")
     transformer.add_argument("--start", type=Path, default=None, help="weights file to begin from, instead of random weights")
+    transformer.add_argument("--validate", type=Path, default=None, metavar="FOOTAGE", help="held-out footage: at every sheet of samples, the loss of each pattern of noise on it")
     command(train_commands, "probe", training.train_probe, "train the network that judges dreamed clips, on simulated footage", [settings])
     plot = command(train_commands, "plot", training.plot, "draw the curves of several runs into one picture")
     plot.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")

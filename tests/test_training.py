@@ -14,7 +14,6 @@ import torch
 import reverie
 from reverie.cli import main
 from reverie.sampling.reverie import load_autoencoder
-from reverie.training import patterns
 from reverie.training.optim import rate_factor
 
 AUTOENCODER = ["train", "autoencoder", "--preset", "tiny"]
@@ -117,24 +116,6 @@ def test_the_rate_warms_up_stays_and_falls_to_zero():
     assert rates[0] == 0.1
     assert set(rates[9:75]) == {1.0}
     assert rates[75:] == [pytest.approx((100 - s) / 25) for s in range(75, 101)]
-
-
-def test_every_pattern_of_noise_occurs_in_its_share():
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    named = [patterns.draw(rng, 5, 2.0) for _ in range(4000)]
-    drawn = [s for _, s in named]
-    shares = [np.mean([name == n for name, _ in named]) for n in patterns.PATTERNS]
-    assert shares == [pytest.approx(share, abs=0.025) for share in (0.40, 0.25, 0.25, 0.05, 0.05)]  # three sigma of 4,000
-    assert all(((s >= 0) & (s <= 1)).all() and s.max() > 0 and s.dtype == np.float32 for s in drawn)
-    shared = np.mean([len(set(s.tolist())) == 1 for s in drawn])
-    clean = np.mean([(s == 0).any() for s in drawn])
-    first = np.mean([s[0] == 0 and (s[1:] > 0).all() for s in drawn])
-    assert 0.37 < shared < 0.45  # 40%, and the caps that hit every frame or none
-    assert 0.10 < clean < 0.15  # half of the 25% with known frames
-    assert first > 0.055  # half of them know the first frame alone
-    assert all(len(patterns.draw(rng, 1, 1.0)[1]) == 1 for _ in range(50))
 
 
 def test_a_decoder_learns_on_while_its_latents_stay(footage_folder: Path, tmp_path: Path):

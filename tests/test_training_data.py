@@ -1,5 +1,6 @@
 """What training reads and what it shows: caches that cannot be stale, encoding without a cache, rehearsals, metrics, curves."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -11,8 +12,13 @@ import reverie
 from reverie.cli import main
 from reverie.data import latents
 from reverie.data.latents import LatentClips, cache_latents, plan_cache
-from reverie.data.shards import Footage
+from reverie.data.shards import Footage, write_shard
+from reverie.layers.weights import load_weights, save_weights
+from reverie.patches.actions import ACTIONS, action_rows
+from reverie.presets import tiny
 from reverie.sampling.reverie import load_autoencoder
+from reverie.transformer.dit import Transformer
+from tests.conftest import made_clip, shaken
 from tests.test_trainer import losses, rows
 
 
@@ -80,6 +86,43 @@ def test_encoding_on_the_fly_gives_the_cached_batches(footage: Path, model_folde
     for a, b in zip(fly.batch(range(40), 0), cached.batch(range(40), 0), strict=True):
         assert torch.equal(a.latents, b.latents)
         assert (a.caption, a.number) == (b.caption, b.number)
+
+
+def test_a_driver_is_heard_frame_by_frame(tmp_path: Path, model_folder: Path):
+    words = [ACTIONS[n // 3 % 5] for n in range(17)]
+    truth = {"captions": ["a car"], "still_captions": ["a car"], "subjects": [{"kind": "car", "steering": words}]}
+    write_shard(tmp_path / "steered.tar", ((f"{n:03d}", made_clip(n), {**truth, "subjects": []} if n == 3 else truth) for n in range(4)))
+    autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")
+    list(cache_latents(Footage(tmp_path), autoencoder, about["digest"]))
+    clips = LatentClips(Footage(tmp_path), about["digest"]).batch(range(160), 0)
+    wanted = {False: action_rows(words), True: action_rows(words, 3)}
+    told = 0
+    for clip in clips:
+        if clip.actions is not None:
+            led = bool(clip.times[0] == 0)
+            shown = clip.latents.shape[1] - clip.stills
+            assert torch.equal(clip.actions[:shown], torch.from_numpy(wanted[led][:shown]))
+            assert not bool(clip.actions[shown:].any())  # of a still that is not shown nothing is known
+            told += 1
+    moving = sum(clip.latents.shape[1] > 1 for clip in clips)
+    assert 0.45 * moving < told < 0.75 * moving  # three clips of four have a driver, and of a fifth of them nothing is known
+
+
+def test_weights_that_know_no_actions_are_a_start(footage: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Weights files from before there were actions say nothing of action_width; what is new begins at zero."""
+    about = load_weights(model_folder / "transformer.safetensors", "transformer")[1]
+    del about["digest"]
+    for width in (0, 8):
+        config = dataclasses.replace(tiny().transformer, action_width=width)
+        values = {name: value for name, value in config.__dict__.items() if value or name != "action_width"}
+        save_weights(tmp_path / f"{width}.safetensors", shaken(Transformer(config)).state_dict(), {**about, "config": values})
+    still = [f"transformer_training.{setting}" for setting in ("num_steps=1", "learning_rate=1e-12", "muon_learning_rate=0", "weight_decay=0")]
+    assert main([*transformer(footage, model_folder, tmp_path / "run", *still), "--start", str(tmp_path / "0.safetensors")]) == 0
+    before, after = (load_weights(path, "transformer")[0] for path in (tmp_path / "0.safetensors", tmp_path / "run" / "transformer.safetensors"))
+    assert not bool(after.pop("actions.weight").any())
+    assert before.keys() == after.keys() and all(torch.allclose(before[name], after[name], rtol=0, atol=1e-10) for name in before)  # one step at a rate of 1e-12
+    assert main([*transformer(footage, model_folder, tmp_path / "other", *still), "--start", str(tmp_path / "8.safetensors")]) == 2
+    assert "was trained with another config" in capsys.readouterr().err
 
 
 def test_a_small_disk_makes_no_cache_and_says_so(footage: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):

@@ -117,7 +117,7 @@ def train_transformer(options: argparse.Namespace) -> dict[str, Any]:
     with _world() as (world, reporter):
         run = transformer_run(
             preset.transformer, preset.transformer_training, footage, autoencoder, options.folder, reporter, draw,
-            world, world.size * stretch.accumulate, options.start, options.dry_run,
+            world, world.size * stretch.accumulate, options.start, options.dry_run, Footage(options.validate) if options.validate else None,
         )  # fmt: skip
         return _carry_out(options, run, world, stretch, reporter)
 

@@ -2,9 +2,10 @@
 content, so that neither can change unnoticed. Where the disk is too small, clips are encoded whenever they are needed."""
 
 import hashlib
+import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +18,28 @@ from torch import Tensor
 from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL, Autoencoder
 from reverie.data.sampling import CHOICES, index_of
 from reverie.data.shards import Entry, Footage
-from reverie.patches.positions import latent_times
+from reverie.data.truth import facts_of
+from reverie.patches.actions import action_rows
+from reverie.patches.patches import PATCH
+from reverie.patches.positions import REFERENCE_TIME, latent_times
 from reverie.randomness import generator
 from reverie.video import Video, whole_file
 
 IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.12, 0.08, 0.35  # of the clips of a batch: one frame; the beginning only; begun by an image
+KEYFRAME_SHARE = REFERENCE_SHARE = 0.04  # of the clips of more than one latent: a still that is not shown stands beside them
+ACTION_DROPOUT = 0.2  # of the clips with a driver: nothing is known of what it did
 IMAGE_LEAD = FRAMES - 1
+FORMAT = "with stills"  # of the cache: another one is another file
 SPARE = 10**9  # bytes that a cache leaves free beside what the run itself needs
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What the transformer learns from: latents [C t h w], times [t] in seconds, a caption, the frame around it, and the sample's number."""
+    """What the transformer learns from: latents [C t h w], times [t] in seconds, a caption, the frame around it, the sample's number.
+
+    stills: how many of the latents, the last ones, are not shown, and which kind they are: keyframe, reference or "" (none);
+    actions: what is known of a driver's, [t A] (patches/actions.py) or None.
+    """
 
     latents: Tensor
     times: Tensor
@@ -37,6 +48,9 @@ class Clip:
     height: int
     fps: float
     number: int
+    actions: Tensor | None = None
+    stills: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ def plan_cache(footage: Footage, autoencoder: Autoencoder, digest: str, processe
     seconds = 0.0
     for index, entry in entries[:1] * 2:  # the first time warms up
         start = time.perf_counter()
-        _encode_both(footage.video(index), entry, autoencoder)
+        _encode_all(footage.video(index), entry, autoencoder)
         seconds = time.perf_counter() - start
     size = sum(_latent_bytes(entry, autoencoder.config.latent_channels) for _, entry in entries)
     return CachePlan(len(entries), size, shutil.disk_usage(footage.folder).free, seconds * len(entries) / processes)
@@ -69,8 +83,8 @@ def plan_cache(footage: Footage, autoencoder: Autoencoder, digest: str, processe
 def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str, rank: int = 0, size: int = 1) -> Iterator[tuple[int, int]]:
     """Encode every clip that is not cached yet, shard by shard, each process its share, then wait for the others.
 
-    Yields (clips done, clips in all). Of a clip of T frames: KEY/clip, whole groups of four from the first frame on (T >= 4), and
-    KEY/lead, a leading image and the groups after it.
+    Yields (clips done, clips in all). Of a clip of T frames: KEY/clip, whole groups of four from the first frame on (T >= 4),
+    KEY/lead, a leading image and the groups after it, and KEY/stills, its middle and last frame as images (T > 4).
     """
     paths = _paths(footage, digest)
     (footage.folder / f"latents-{digest}").mkdir(exist_ok=True)
@@ -81,7 +95,7 @@ def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str, rank:
         tensors: dict[str, Tensor] = {}
         with ThreadPoolExecutor(1) as ahead:  # decodes while the network encodes
             for index, video in zip(members[shard], ahead.map(footage.video, members[shard]), strict=True):
-                tensors |= _encode_both(video, footage.entries[index], autoencoder)
+                tensors |= _encode_all(video, footage.entries[index], autoencoder)
         with whole_file(paths[shard]) as temporary:
             save_file(tensors, temporary)
         yield sum(len(members[s]) for s, path in paths.items() if path.exists()), len(footage)
@@ -90,9 +104,14 @@ def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str, rank:
         time.sleep(1)
 
 
-def _encode_both(video: Video, entry: Entry, autoencoder: Autoencoder) -> dict[str, Tensor]:
-    kinds = ("lead", "clip") if video.num_frames >= FRAMES else ("lead",)
+def _encode_all(video: Video, entry: Entry, autoencoder: Autoencoder) -> dict[str, Tensor]:
+    kinds = ("lead", *(("clip",) if video.num_frames >= FRAMES else ()), *(("stills",) if video.num_frames > FRAMES else ()))
     return {f"{entry.key}/{kind}": _encode(video, kind, autoencoder) for kind in kinds}
+
+
+def _still_frames(num_frames: int) -> tuple[int, int, int]:
+    """The frames of a clip that are cached as images: the first (the lead's first latent), the middle and the last one."""
+    return 0, num_frames // 2, num_frames - 1
 
 
 @torch.no_grad()
@@ -100,12 +119,15 @@ def _encode(video: Video, kind: str, autoencoder: Autoencoder) -> Tensor:
     frames = torch.from_numpy(video.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
     if kind == "lead":
         return autoencoder.encode(frames[:, :, : 1 + (video.num_frames - 1) // FRAMES * FRAMES], lead=IMAGE_LEAD)[0].half().contiguous()
+    if kind == "stills":
+        alone = [frames[:, :, frame : frame + 1] for frame in _still_frames(video.num_frames)[1:]]
+        return autoencoder.encode(torch.cat(alone), lead=IMAGE_LEAD)[:, :, 0].transpose(0, 1).half().contiguous()
     return autoencoder.encode(frames[:, :, : video.num_frames // FRAMES * FRAMES])[0].half().contiguous()
 
 
 def _latent_bytes(entry: Entry, channels: int) -> int:
     height, width = (-(-side // PADDING) * PADDING // SPATIAL for side in (entry.height, entry.width))
-    frames = 1 + (entry.num_frames - 1) // FRAMES + entry.num_frames // FRAMES
+    frames = 1 + (entry.num_frames - 1) // FRAMES + entry.num_frames // FRAMES + 2 * (entry.num_frames > FRAMES)
     return 2 * channels * frames * height * width
 
 
@@ -114,8 +136,23 @@ def _paths(footage: Footage, digest: str) -> dict[str, Path]:
     folder, out = footage.folder / f"latents-{digest}", {}
     for shard, content in footage.digests().items():
         manifest = (footage.folder / shard).with_suffix(".jsonl").read_bytes()
-        out[shard] = folder / f"{Path(shard).stem}-{hashlib.sha256(manifest + content.encode()).hexdigest()[:8]}.safetensors"
+        out[shard] = folder / f"{Path(shard).stem}-{hashlib.sha256(manifest + content.encode() + FORMAT.encode()).hexdigest()[:8]}.safetensors"
     return out
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a sample shows: `count` latents of the clip `index`, begun by an image or not, under a caption, and beside them, not shown, a still:
+    of the clip `still[0]` its first (0), middle (1) or last (2) frame, which is a `kind` (keyframe, reference, or "" for none).
+    """
+
+    index: int
+    led: bool
+    count: int
+    caption: str
+    told: bool  # what a driver did
+    still: tuple[int, int] = (0, 0)
+    kind: str = ""
 
 
 class LatentClips:
@@ -123,29 +160,69 @@ class LatentClips:
 
     def __init__(self, footage: Footage, digest: str, autoencoder: Autoencoder | None = None) -> None:
         self.footage, self.autoencoder = footage, autoencoder
+        self.facts = facts_of(footage)
         self.files = {} if autoencoder else {shard: safe_open(path, "pt") for shard, path in _paths(footage, digest).items()}
 
-    def batch(self, numbers: range, seed: int) -> list[Clip]:
+    def batch(self, numbers: Sequence[int], seed: int) -> list[Clip]:
         """The clips of samples, each a function of (seed, its number), ordered so that equal shapes are neighbours."""
-        clips = [self._clip(number, seed) for number in numbers]
+        clips = [self._clip(self._choose(number, seed), number) for number in numbers]
         return sorted(clips, key=lambda clip: tuple(clip.latents.shape))
 
-    def _clip(self, number: int, seed: int) -> Clip:
+    def whole(self, numbers: Sequence[int], seed: int, kind: str = "") -> list[Clip]:
+        """The same samples in full length, with a still of `kind` beside them or none; clips that have no such still are left out."""
+        choices = [(self._choose(number, seed, kind), number) for number in numbers]
+        return [self._clip(choice, number) for choice, number in choices if choice.kind == kind and choice.count > 1]
+
+    def num_tokens(self, number: int, seed: int) -> int:
+        """How many tokens a sample has, without reading it."""
+        choice = self._choose(number, seed)
+        return (choice.count + bool(choice.kind)) * plane_of(self.footage.entries[choice.index])
+
+    def longest(self) -> int:
+        """The most tokens that a sample can have."""
+        return max((2 + (entry.num_frames - 1) // FRAMES) * plane_of(entry) for entry in self.footage.entries)
+
+    def _choose(self, number: int, seed: int, kind: str | None = None) -> Choice:
+        """What a sample shows; of a given `kind` it is the whole clip."""
         index, rng = index_of(number, len(self.footage), seed), generator(seed, number, CHOICES)
-        entry = self.footage.entries[index]
-        kind = rng.random()
-        led = kind < IMAGE_SHARE + SHORT_SHARE + LEAD_SHARE or entry.num_frames < FRAMES
-        latents = self._latents(index, "lead" if led else "clip")
-        captions = entry.captions
-        if kind < IMAGE_SHARE or (kind < IMAGE_SHARE + SHORT_SHARE and latents.shape[1] > 2):
+        entry, facts = self.footage.entries[index], self.facts[index]
+        part = rng.random() if kind is None else IMAGE_SHARE + SHORT_SHARE + rng.random() * (1 - IMAGE_SHARE - SHORT_SHARE)
+        led = part < IMAGE_SHARE + SHORT_SHARE + LEAD_SHARE or entry.num_frames < FRAMES
+        count, captions = 1 + (entry.num_frames - 1) // FRAMES if led else entry.num_frames // FRAMES, entry.captions
+        if part < IMAGE_SHARE or (part < IMAGE_SHARE + SHORT_SHARE and count > 2):
             # what a beginning shows of the motion is not known, so its caption does not speak of it
-            latents = latents[:, : 1 if kind < IMAGE_SHARE else int(rng.integers(2, latents.shape[1]))]
-            captions = entry.still_captions
-        times = latent_times(latents.shape[1], entry.fps, IMAGE_LEAD if led else 0)
-        return Clip(latents, times, str(rng.choice(captions)), entry.width, entry.height, entry.fps, number)
+            count, captions = 1 if part < IMAGE_SHARE else int(rng.integers(2, count)), entry.still_captions
+        caption, told = str(rng.choice(captions)), bool(rng.random() >= ACTION_DROPOUT)
+        if kind is None:
+            beside = rng.random()
+            kind = "keyframe" if beside < KEYFRAME_SHARE else "reference" if beside < KEYFRAME_SHARE + REFERENCE_SHARE else ""
+        if count > 1 and kind == "keyframe":
+            return Choice(index, led, count, caption, told, (index, int(rng.integers(1 if led else 0, 3))), kind)
+        if count > 1 and kind == "reference" and facts.lookalikes:
+            return Choice(index, led, count, caption, told, (int(rng.choice(facts.lookalikes)), 0), kind)
+        return Choice(index, led, count, caption, told)
+
+    def _clip(self, choice: Choice, number: int) -> Clip:
+        entry, lead, words = self.footage.entries[choice.index], IMAGE_LEAD if choice.led else 0, self.facts[choice.index].steering
+        latents = self._latents(choice.index, "lead" if choice.led else "clip")[:, : choice.count]
+        times = latent_times(choice.count, entry.fps, lead)
+        actions = torch.from_numpy(action_rows(words, lead)[: choice.count]) if words and choice.told and choice.count > 1 else None
+        if choice.kind:
+            index, which = choice.still
+            still = self._latents(index, "stills")[:, which - 1 : which] if which else self._latents(index, "lead")[:, :1]
+            frame = _still_frames(entry.num_frames)[which]
+            when = frame / entry.fps if choice.kind == "keyframe" else float(times[0]) + REFERENCE_TIME
+            latents, times = torch.cat([latents, still], 1), torch.cat([times, torch.tensor([when])])
+            actions = None if actions is None else torch.cat([actions, torch.zeros(1, actions.shape[1])])
+        return Clip(latents, times, choice.caption, entry.width, entry.height, entry.fps, number, actions, int(bool(choice.kind)), choice.kind)
 
     def _latents(self, index: int, kind: str) -> Tensor:
         entry = self.footage.entries[index]
         if self.autoencoder is not None:
             return _encode(self.footage.video(index), kind, self.autoencoder).float()
         return self.files[entry.shard].get_tensor(f"{entry.key}/{kind}").float()
+
+
+def plane_of(entry: Entry) -> int:
+    """Tokens of one latent of a clip."""
+    return math.prod(-(-side // PADDING) * PADDING // SPATIAL // PATCH for side in (entry.width, entry.height))

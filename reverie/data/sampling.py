@@ -1,6 +1,9 @@
 """Batches as a pure function of their samples' numbers: which clips, which part of each."""
 
 import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +14,7 @@ from reverie.randomness import generator
 
 CHOICES, NOISE = 1, 2  # counters of a sample's random numbers: what of its clip is seen, and what training does with it
 CUTS = 2  # of each clip, for the autoencoder
+LOOKAHEAD = 48  # samples among which a pack looks for those that fill it
 
 
 @functools.lru_cache(maxsize=4)
@@ -27,6 +31,69 @@ def numbers_of(batch: int, batch_size: int, part: int = 0, parts: int = 1) -> ra
 def index_of(number: int, count: int, seed: int) -> int:
     """Which of `count` clips a sample shows: every clip once per epoch, each epoch in its own order. None is repeated or lost."""
     return int(_order(seed, number // count, count)[number % count])
+
+
+@dataclass(frozen=True)
+class Carry:
+    """Where packing stands: the number of the next sample to be looked at, and those that wait, oldest first, with their tokens. JSON values."""
+
+    next: int = 0
+    waiting: tuple[tuple[int, int], ...] = ()
+
+
+def next_pack(carry: Carry, tokens_of: Callable[[int], int], budget: int) -> tuple[list[tuple[int, int]], Carry]:
+    """A pack [(sample, tokens)] of at most `budget` tokens, and what is carried on. A pure function: every sample comes once, none waits for ever.
+
+    The oldest sample that waits comes next; where it does not fit, the largest one that does, of LOOKAHEAD that wait.
+    """
+    number, waiting = carry.next, list(carry.waiting)
+    pack: list[tuple[int, int]] = []
+    room = budget
+    while True:
+        while len(waiting) < LOOKAHEAD:
+            waiting.append((number, tokens_of(number)))
+            number += 1
+        if not pack and waiting[0][1] > budget:
+            raise ValueError(f"a clip of {waiting[0][1]} tokens does not fit into packs of {budget}: raise tokens_per_step")
+        fitting = [sample for sample in waiting if sample[1] <= room]
+        if not fitting:
+            return pack, Carry(number, tuple(waiting))
+        chosen = waiting[0] if waiting[0][1] <= room else max(fitting, key=lambda sample: (sample[1], -sample[0]))
+        waiting.remove(chosen)
+        pack.append(chosen)
+        room -= chosen[1]
+
+
+class Packs:
+    """Pack n of a run as a function of n alone: packing is repeated from its beginning (it reads no clip), so that a run's cursor is one integer."""
+
+    def __init__(self, tokens_of: Callable[[int], int], budget: int) -> None:
+        self.tokens_of, self.budget = tokens_of, budget
+        self.packs: list[list[tuple[int, int]]] = []
+        self.carry, self.lock = Carry(), threading.Lock()
+
+    def numbers(self, pack: int, part: int, parts: int) -> list[int]:
+        """The samples of a part of a pack: the longest first, each to the part that has the fewest tokens yet."""
+        with self.lock:
+            while len(self.packs) <= pack:
+                made, self.carry = next_pack(self.carry, self.tokens_of, self.budget)
+                self.packs.append(made)
+        shares: list[list[int]] = [[] for _ in range(parts)]
+        loads = [0] * parts
+        for number, tokens in sorted(self.packs[pack], key=lambda sample: (-sample[1], sample[0])):
+            least = loads.index(min(loads))
+            shares[least].append(number)
+            loads[least] += tokens
+        assert all(shares)  # check_budget saw to it
+        return sorted(shares[part])
+
+
+def check_budget(budget: int, longest: int, parts: int) -> None:
+    """ValueError unless packs of `budget` tokens hold a clip for each of `parts` parts, the `longest` ones too."""
+    if budget < longest * parts:
+        raise ValueError(
+            f"tokens_per_step {budget} is too little for {parts} parts (processes x --accumulate) and clips of up to {longest} tokens: at least {longest * parts} are needed"
+        )
 
 
 def check_batch(batch_size: int, count: int, parts: int, unit: int = 1) -> None:

@@ -37,7 +37,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 def draw_curves(runs: dict[str, list[dict[str, Any]]]) -> Image.Image:
     """The runs' names and last losses, then one diagram per figure that any run has; the step is the horizontal axis of all of them."""
     panels = [(name, log) for name, log in PANELS if any(name in row for rows in runs.values() for row in rows)]
-    panels += [(name, True) for name in sorted({key for rows in runs.values() for row in rows for key in row if key.startswith("error_")})]
+    panels += [(name, True) for name in sorted({key for rows in runs.values() for row in rows for key in row if key.startswith(("error_", "validation_"))})]
     cell = (PANEL[0] + MARGIN[0] + MARGIN[2], PANEL[1] + MARGIN[1] + MARGIN[3])
     columns = 1 if len(panels) == 1 else 2
     lines = -(-len(panels) // columns)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reverie.layers.attention import runs_of
 
-MAX_RUNS = 16  # beyond which, or where levels are not in order, rows are gathered per token
+MAX_RUNS = 32  # beyond which, or where levels are not in order, rows are gathered per token
 
 
 class Levels:

@@ -13,7 +13,7 @@ from reverie.diffusion.flow import heun, mix, step, to_clean
 from reverie.diffusion.guidance import guide
 from reverie.diffusion.noise import latent_noise
 from reverie.diffusion.schedules import levels, resolution_shift
-from reverie.patches.packing import Piece, extras_of, pack, unpack
+from reverie.patches.packing import Piece, extras_of, number_levels, pack, unpack
 from reverie.patches.patches import patchify, unpatchify
 from reverie.patches.positions import token_positions
 from reverie.sampling.canvas import WINDOW, Canvas
@@ -166,9 +166,8 @@ def _packs(lengths: list[int]) -> list[tuple[int, int]]:
 
 def _piece(view: View, tokens: Tensor, sigma: Tensor, spans: tuple[int, ...]) -> Piece:
     """One view as a piece of a pack: a level for each (latent, sigma) that occurs, numbered in the order of the view."""
-    place = torch.unique_consecutive(view.frames, return_inverse=True)[1]
-    pairs, level_ids = torch.unique(torch.stack([place.float(), sigma[view.index, 0]], 1), dim=0, return_inverse=True)
-    return Piece(tokens[view.index], view.positions, pairs[:, 1], level_ids, view.extras, spans=spans)
+    levels, level_ids, _ = number_levels(view.frames, sigma[view.index, 0])
+    return Piece(tokens[view.index], view.positions, levels, level_ids, view.extras, spans=spans)
 
 
 def tiles_of(grid: tuple[int, int], side: int, overlap: int) -> tuple[tuple[int, int, int, int], ...]:

@@ -35,18 +35,21 @@ from reverie.training.state import Figures, State
 # figures: (sum, weight) by name; "tokens" and "flops" (of this part, forward and backward) are sums with weight 0
 Objective = Callable[[nn.Module, Any, int], tuple[Tensor, float, Figures]]
 BatchAt = Callable[[int, int, int], Any]  # (number of the batch, part, parts) -> that part of it
+Sample = Callable[[dict[str, Tensor], Path], dict[str, float] | None]  # averaged weights -> a sheet at a path, and figures of theirs
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How long, how fast. A rate of 0 for Muon gives its matrices to AdamW; `decay_share` is the last part of the run.
 
+    batch_size: clips per step; tokens_per_step: if not 0, as many clips as fit into so many tokens instead (of the transformer only);
     clip_norm bounds the gradient's norm from the first step on, health.py tightens it; milestone_every: checkpoints at multiples of it
     are never removed (0: only the one where the rate begins to fall); precision auto: the faster of the two on this machine.
     """
 
     num_steps: int
     batch_size: int
+    tokens_per_step: int = 0
     learning_rate: float
     muon_learning_rate: float = 0.0
     weight_decay: float = 0.01
@@ -62,8 +65,8 @@ class TrainingConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
-        if min(self.num_steps, self.batch_size, self.log_every, self.sample_every) < 1 or self.milestone_every < 0:
-            raise ValueError("num_steps, batch_size, log_every and sample_every must be at least 1, milestone_every at least 0")
+        if min(self.num_steps, self.batch_size, self.log_every, self.sample_every) < 1 or min(self.milestone_every, self.tokens_per_step) < 0:
+            raise ValueError("num_steps, batch_size, log_every and sample_every must be at least 1, milestone_every and tokens_per_step at least 0")
         if not 0 < self.decay_share <= 1 or not 0 <= self.ema_decay < 1 or not self.learning_rate > 0:
             raise ValueError("decay_share must lie in (0, 1], ema_decay in [0, 1), learning_rate above 0")
 
@@ -102,12 +105,12 @@ class Trained(nn.Module):
 
 def train(
     *, network: nn.Module, objective: Objective, batch_at: BatchAt, config: TrainingConfig, folder: Path, about: dict[str, Any], world: World, stretch: Stretch,
-    sample: Callable[[dict[str, Tensor], Path], None] | None = None, progress: Callable[[int, dict[str, float]], None] | None = None,
+    sample: Sample | None = None, progress: Callable[[int, dict[str, float]], None] | None = None,
 ) -> dict[str, Tensor] | None:  # fmt: skip
     """Train `network` to the end of `config`, going on from the newest checkpoint in `folder`; returns its average, whole, in every process.
 
     None if it was stopped before the end, after saving (SIGTERM, deadline). about: what the run is (network config, data, precision),
-    compared with the checkpoint's. Figures go to FOLDER/metrics.jsonl, sheets by `sample` to FOLDER/samples. Raises ValueError if
+    compared with the checkpoint's. Figures go to FOLDER/metrics.jsonl, those of `sample` too, its sheets to FOLDER/samples. Raises ValueError if
     the folder holds another run, KeyboardInterrupt, after saving, when interrupted, RuntimeError if the run cannot go on.
     """
     _keep_freed_memory()
@@ -194,7 +197,9 @@ def _resume(folder: Path, about: dict[str, Any], state: State, record: Record, w
         checkpoint.sweep(folder)
         step = checkpoint.newest(folder) if stretch.resume is None else checkpoint.exactly(folder, stretch.resume)
         if step is not None:
-            for name, before, now in _differences(checkpoint.about(folder, step), about):
+            before_it = checkpoint.about(folder, step)
+            before_it["training"] = {"tokens_per_step": 0, **before_it["training"]}  # of runs from before there was a choice
+            for name, before, now in _differences(before_it, about):
                 raise ValueError(f"{folder} holds a run with another {name} ({before}, not {now}): choose another --run folder, or repeat its settings (run.json)")
         return -1 if step is None else step
 
@@ -246,12 +251,12 @@ def _roll_back(folder: Path, state: State, record: Record, world: World) -> None
     record.event(state.step, f"back from step {step} after {TOO_MANY} bad steps in a row; batches {first} to {cursor - 1} are skipped")
 
 
-def _sample(sample: Callable[[dict[str, Tensor], Path], None], folder: Path, state: State, record: Record, world: World) -> None:
+def _sample(sample: Sample, folder: Path, state: State, record: Record, world: World) -> None:
     averaged = {name: full(value) for name, value in state.averaged.items()}
     if world.first:
         try:
             (folder / "samples").mkdir(exist_ok=True)
-            sample(averaged, folder / "samples" / f"{state.step:08d}.png")
+            record.also(state, sample(averaged, folder / "samples" / f"{state.step:08d}.png") or {})
         except OSError as error:
             record.event(state.step, f"no sheet could be drawn ({error.strerror or error})")
 

@@ -1,60 +1,125 @@
-"""The mix of noise patterns that makes one model do every task: which level each latent frame of a training clip gets.
+"""The mix of noise patterns that makes one model do every task: which level each token of a training clip gets.
 
 | share | pattern | serves |
 |---|---|---|
-| 40% | one level for the whole clip | text to video, text to image |
-| 25% | an independent level per latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
-| 25% | known frames: the first 12, a longer prefix 4, a suffix 4, both ends 2, at random 3 | image to video, extension, filling |
-| 5% | a ramp, not decreasing in time | streaming |
-| 5% | one level with a cap s < 1 on a part: min(u, s) | repainting |
+| 40% | shared: one level for the whole clip | text to video |
+| 14% | independent: a level of its own for each latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
+| 18% | known frames: the first 8, a longer prefix 3, a suffix 2.5, both ends 1.5, a run in the middle 1.5, at random 1.5 | image to video, extension, loops, filling |
+| 3% | dropped: a prefix or a suffix at level 1, the rest shared (history guidance, arXiv 2502.06764) | long video, guidance by history |
+| 7% | box: a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
+| 5% | ramp: not decreasing in time | streaming |
+| 5% | capped: one level with a cap s < 1 on frames or on a box: min(u, s) | repainting |
+| 4% | keyframe: a still of the clip at its own time, not shown, and a shared level; in a third of them a prefix is known as well | stills at any time, anchors |
+| 4% | reference: a still of another clip of the same subject, four seconds before (patches/positions.py), and the same | what persists |
 
-Known frames are clean half of the time and carry a small true noise the other half; the network is told the level.
+Shares are of the clips of more than one latent frame; an image (12% of a batch) gets a box in a tenth of the cases, else one level. Where a
+clip has no reference it falls to the other patterns. Which clips get stills is decided where they are read (data/latents.py).
+
+Known tokens are clean half of the time and carry a small true noise the other half. The network is told every level as it is: a
+dropped frame has level 1 and is noise. The loss is over all tokens that are not known.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 
+from reverie.data.latents import KEYFRAME_SHARE, REFERENCE_SHARE
+
 CAUSAL_SHARE = 0.3  # of the clips, whatever the pattern
 TEXT_DROPOUT = 0.1
-CONTEXT_NOISE = 0.05
+CONTEXT_NOISE = 0.05  # the most that a known token carries
+IMAGE_BOX_SHARE = 0.1  # of the images
+PREFIX_SHARE = 1 / 3  # of the clips with a still that is not shown: the first latents are known as well
+
+SHARES = {
+    "shared": 0.40, "independent": 0.14, "known": 0.18, "dropped": 0.03, "box": 0.07, "ramp": 0.05, "capped": 0.05, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
+}  # fmt: skip
+PATTERNS = tuple(SHARES)
+STILLS = ("keyframe", "reference")
+DRAWN = tuple(name for name in PATTERNS if name not in STILLS)  # among which a clip without a still chooses
 
 
-PATTERNS = ("shared", "independent", "known", "ramp", "capped")
+@dataclass(frozen=True)
+class Draw:
+    """A pattern's name, its levels [t h w] in [0, 1] (float32) and which tokens are known, bool [t h w]: never all of them."""
+
+    name: str
+    levels: np.ndarray
+    known: np.ndarray
 
 
-def draw(rng: Generator, frames: int, shift: float) -> tuple[str, np.ndarray]:
-    """A pattern's name and its levels [frames] in [0, 1], float32; at least one of them is above 0.
+def draw(rng: Generator, grid: tuple[int, int, int], shift: float, name: str | None = None, stills: int = 0) -> Draw:
+    """The levels of a clip of `grid` tokens (time, rows, columns), followed by `stills` frames that are not shown and always known.
 
-    `shift` moves levels towards noise (schedules.py).
+    `shift` moves levels towards noise (schedules.py). `name`: this pattern; by default one is drawn. Unknown tokens have levels above 0.
     """
-    u = rng.random(frames if frames > 1 else 1)
-    levels = shift * u / (1 + (shift - 1) * u)
-    kind = rng.random()
-    shared = np.full(frames, levels[0])
-    if frames == 1 or kind < 0.40:
-        name, sigma = "shared", shared
-    elif kind < 0.65:
-        name, sigma = "independent", levels
-    elif kind < 0.90:
-        name, sigma = "known", np.where(_known(rng, frames), 0.0 if rng.random() < 0.5 else CONTEXT_NOISE * rng.random(), shared)
-    elif kind < 0.95:
-        name, sigma = "ramp", np.sort(levels)
-    else:
-        name, sigma = "capped", np.where(rng.random(frames) < 0.5, np.minimum(shared, rng.random()), shared)
-    sigma = sigma.astype(np.float32)
-    return name, sigma if sigma.max() > 0 else np.ones(frames, np.float32)
+    t = grid[0]
+    u = 1 - rng.random(t)  # above 0
+    each = (shift * u / (1 + (shift - 1) * u)).astype(np.float32)
+    name = name or _choose(rng, grid)
+    levels, known = np.full(grid, each[0]), np.zeros(grid, bool)
+    if name == "independent":
+        levels[:] = each[:, None, None]
+    elif name == "known":
+        known[_known(rng, t)] = True
+    elif name == "dropped":
+        levels[_end(rng, t)] = 1
+    elif name == "box":
+        known = _box(rng, grid) ^ (rng.random() < 0.5)
+    elif name == "ramp":
+        levels[:] = np.sort(each)[:, None, None]
+    elif name == "capped":
+        part = _box(rng, grid) if rng.random() < 0.5 else np.broadcast_to((rng.random(t) < 0.5)[:, None, None], grid)
+        levels[part] = min(each[0], np.float32(1 - rng.random()))
+    elif name in STILLS and rng.random() < PREFIX_SHARE:
+        known[: int(rng.integers(1, t))] = True
+    levels = np.concatenate([levels, np.zeros((stills, *grid[1:]), np.float32)])
+    known = np.concatenate([known, np.ones((stills, *grid[1:]), bool)])
+    levels[known] = 0.0 if rng.random() < 0.5 else CONTEXT_NOISE * rng.random()
+    return Draw(name, levels, known)
+
+
+def _choose(rng: Generator, grid: tuple[int, int, int]) -> str:
+    if grid[0] == 1:
+        return "box" if rng.random() < IMAGE_BOX_SHARE and grid[1] * grid[2] > 1 else "shared"
+    shares = np.array([SHARES[name] for name in DRAWN])
+    return str(rng.choice(DRAWN, p=shares / shares.sum()))
 
 
 def _known(rng: Generator, frames: int) -> np.ndarray:
-    """Which frames are given: bool [frames], at least one of them not."""
+    """Which frames are given: bool [frames], at least one of them and not all."""
     kind, count = rng.random(), int(rng.integers(1, frames))
     index = np.arange(frames)
-    if kind < 0.5:
+    if kind < 8 / 18:
         return index < 1
-    if kind < 0.65:
+    if kind < 11 / 18:
         return index < count
-    if kind < 0.8:
+    if kind < 13.5 / 18:
         return index >= count
-    if kind < 0.9 and frames > 2:
+    if kind < 15 / 18 and frames > 2:
         return (index < 1) | (index == frames - 1)
+    if kind < 16.5 / 18 and frames > 2:
+        first = int(rng.integers(1, frames - 1))
+        return (index >= first) & (index < int(rng.integers(first + 1, frames)))
     return rng.permutation(frames) < count
+
+
+def _end(rng: Generator, frames: int) -> np.ndarray:
+    """A prefix or a suffix, as often the one as the other: bool [frames], not all."""
+    count = int(rng.integers(1, frames))
+    return np.arange(frames) < count if rng.random() < 0.5 else np.arange(frames) >= count
+
+
+def _box(rng: Generator, grid: tuple[int, int, int]) -> np.ndarray:
+    """A box of tokens, half of the time through all frames: bool [t h w], neither nothing nor everything."""
+    sizes = [int(rng.integers(1, n + 1)) for n in grid]
+    if rng.random() < 0.5:
+        sizes[0] = grid[0]
+    if tuple(sizes) == grid:
+        longest = int(np.argmax(grid))
+        sizes[longest] = grid[longest] // 2
+    starts = [int(rng.integers(0, n - size + 1)) for n, size in zip(grid, sizes, strict=True)]
+    box = np.zeros(grid, bool)
+    box[tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))] = True
+    return box

@@ -108,6 +108,11 @@ class Record:
         self._lap()
         return row
 
+    def also(self, state: State, figures: dict[str, float]) -> None:
+        """Write figures of a step that are not means over steps, if there are any."""
+        if figures:
+            self._write({"step": state.step, "cursor": state.cursor, **figures})
+
     def event(self, step: int, text: str, **more: Any) -> None:
         """Write down that something happened, and say it."""
         if self.world.first:

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig
 from reverie.config import to_dict
 from reverie.data.latents import LatentClips, cache_latents, plan_cache
-from reverie.data.sampling import CUTS, check_batch, crops_at, numbers_of
+from reverie.data.sampling import CUTS, Packs, check_batch, check_budget, crops_at, numbers_of
 from reverie.data.shards import Footage
 from reverie.layers.precision import fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
@@ -26,10 +26,11 @@ from reverie.sampling.reverie import Reverie, check_pair, latents_name, load_aut
 from reverie.text.encoder import sentence_encoder
 from reverie.text.vocabulary import vocabulary_of
 from reverie.training.distributed import World
-from reverie.training.loop import BatchAt, Objective, Stretch, TrainingConfig, train
+from reverie.training.loop import BatchAt, Objective, Sample, Stretch, TrainingConfig, train
 from reverie.training.objectives import Cuts, autoencoder_objective, transformer_objective
 from reverie.training.optim import make_optimizers
 from reverie.training.record import peak_memory_gb
+from reverie.training.validation import Validation
 from reverie.transformer.dit import Transformer, TransformerConfig
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Run:
     config: TrainingConfig
     folder: Path
     about: dict[str, Any]
-    sample: Callable[[dict[str, Tensor], Path], None] | None
+    sample: Sample | None
     write: Callable[[dict[str, Tensor]], Path]
     facts: dict[str, Any]
 
@@ -99,6 +100,8 @@ def autoencoder_run(
     transformers that dream them stay good.
     """
     check_batch(training.batch_size, len(footage), parts, CUTS)
+    if training.tokens_per_step:
+        raise ValueError("tokens_per_step is for the transformer: the autoencoder learns from batch_size cuts of one size")
     torch.manual_seed(training.seed)
     cuts = crops_at(footage, range(min(PCA_CLIPS, len(footage))), training.seed + 99)
     if decoder_of is None:
@@ -143,14 +146,17 @@ def autoencoder_run(
 
 def transformer_run(
     config: TransformerConfig, training: TrainingConfig, footage: Footage, autoencoder_path: Path, folder: Path, progress: Progress, draw: Callable[[Reverie, Path], None],
-    world: World, parts: int, start: Path | None = None, dry: bool = False,
+    world: World, parts: int, start: Path | None = None, dry: bool = False, held_out: Footage | None = None,
 ) -> Run:  # fmt: skip
     """A transformer from the latents of footage, in batches of `parts` parts; `draw` makes a sheet of samples.
 
     The footage is encoded first, once, if the disk has room for its latents, else whenever a clip is needed (dry: always).
-    `start` is a weights file with the same config and autoencoder to begin from, instead of random weights.
+    `start` is a weights file with the same config and autoencoder to begin from, instead of random weights; `held_out` is footage to validate with.
     """
-    check_batch(training.batch_size, len(footage), parts)
+    if not training.tokens_per_step:
+        check_batch(training.batch_size, len(footage), parts)
+    if held_out is not None and held_out.digest() == footage.digest():
+        raise ValueError(f"{held_out.folder} is what is trained on: validate with other footage")
     torch.manual_seed(training.seed)
     encoder = sentence_encoder()
     autoencoder, about_autoencoder = load_autoencoder(autoencoder_path)
@@ -163,10 +169,12 @@ def transformer_run(
     about: dict[str, Any] = {"network": "transformer", "config": to_dict(config), "autoencoder": about_autoencoder["latents"], "text": encoder.digest}
     if start is not None:
         weights, before = load_weights(start, "transformer")
+        before["config"] = {"action_width": 0, **before["config"]}
+        same = {**before, "config": before["config"] | ({} if before["config"]["action_width"] else {"action_width": config.action_width})}
         for name in ("config", "autoencoder", "text"):
-            if before[name] != about[name]:
+            if same[name] != about[name]:
                 raise ValueError(f"{start} was trained with another {name} ({before[name]}): this run has {about[name]}")
-        network.load_state_dict(weights)
+        network.load_state_dict(network.state_dict() | weights)  # actions are learned from zero by weights that do not know them
         about["start"] = before["digest"]
 
     plan = plan_cache(footage, autoencoder, about_autoencoder["latents"], world.size)
@@ -181,19 +189,33 @@ def transformer_run(
             progress("encoding", done, total, {})
     latents = LatentClips(footage, about_autoencoder["latents"], autoencoder if dry or not fits else None)
 
-    def sample(averaged: dict[str, Tensor], path: Path) -> None:
+    batch_at = _clips_at(latents, training, parts)
+    validation = Validation(encoder, LatentClips(held_out, about_autoencoder["latents"], autoencoder)) if held_out is not None and world.first else None
+
+    def sample(averaged: dict[str, Tensor], path: Path) -> dict[str, float]:
         shown = Transformer(config)
         shown.load_state_dict(averaged)
+        shown.compute_dtype = precision
+        figures = validation(shown) if validation else {}
         draw(Reverie(load_autoencoder(autoencoder_path)[0], shown, encoder, "in training", tuple(vocabulary), precision), path)
+        return figures
 
     def write(averaged: dict[str, Tensor]) -> Path:
         save_weights(folder / "transformer.safetensors", averaged, {**about, "vocabulary": vocabulary, "steps": training.num_steps})
         return folder / "transformer.safetensors"
 
     return Run(
-        network, functools.partial(transformer_objective, encoder), lambda batch, part, parts: latents.batch(numbers_of(batch, training.batch_size, part, parts), training.seed),
-        training, folder, {**about, "data": footage.digest(), "precision": str(precision)}, sample, write, {"network": "transformer", **facts, "precision": str(precision)},
+        network, functools.partial(transformer_objective, encoder), batch_at, training, folder, {**about, "data": footage.digest(), "precision": str(precision)}, sample, write, {"network": "transformer", **facts, "precision": str(precision)},
     )  # fmt: skip
+
+
+def _clips_at(latents: LatentClips, training: TrainingConfig, parts: int) -> BatchAt:
+    """Batches of a number of clips, or of as many as fit into a number of tokens."""
+    if not training.tokens_per_step:
+        return lambda batch, part, parts: latents.batch(numbers_of(batch, training.batch_size, part, parts), training.seed)
+    check_budget(training.tokens_per_step, latents.longest(), parts)
+    packs = Packs(lambda number: latents.num_tokens(number, training.seed), training.tokens_per_step)
+    return lambda batch, part, parts: latents.batch(packs.numbers(batch, part, parts), training.seed)
 
 
 def _precision(folder: Path, training: TrainingConfig, world: World) -> torch.dtype:
