@@ -5,6 +5,8 @@ GPUs belongs behind the same function.)
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 import torch
@@ -35,19 +37,63 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
 
 
-def packed_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], masks: Sequence[Tensor | None]) -> Tensor:
-    """Self-attention inside each clip: q, k, v [L N K] -> [L N K].
+@dataclass(frozen=True)
+class Sight:
+    """What the tokens of a packed sequence see: their own clip; in a causal clip their own and earlier times only.
 
-    lengths: tokens per clip, in order, adding up to L. masks: per clip None or a bool [l l], True where a query (row) may
-    look at a key (column).
+    Per clip: lengths (queries), past (keys of earlier calls, in front of the clip's own), causal. times: [L] of the queries, key_times
+    [S + L] of the keys, the past of each clip before its own.
     """
-    runs = runs_of([(length, mask is None) for length, mask in zip(lengths, masks, strict=True)])
-    sizes = [lengths[first] * (last - first) for first, last in runs]
-    out = []
-    for (first, last), *parts in zip(runs, q.split(sizes), k.split(sizes), v.split(sizes), strict=True):
-        mask = None if masks[first] is None else torch.stack([m for m in masks[first:last] if m is not None])[:, None]
-        qi, ki, vi = (x.unflatten(0, (last - first, -1)) for x in parts)
-        out.append(attend(qi, ki, vi, mask).flatten(0, 1))
+
+    lengths: tuple[int, ...]
+    past: tuple[int, ...]
+    causal: tuple[bool, ...]
+    times: Tensor
+    key_times: Tensor
+
+    @classmethod
+    def of(cls, lengths: tuple[int, ...], causal: tuple[bool, ...], times: Tensor, past: tuple[int, ...] = (), past_times: Tensor | None = None) -> "Sight":
+        """The sight of clips without a past, or with one of `past` keys each at past_times [S]."""
+        key_times = times if past_times is None else joined(past_times, times, past, lengths)
+        return cls(lengths, past or (0,) * len(lengths), causal, times, key_times)
+
+    @property
+    def key_lengths(self) -> tuple[int, ...]:
+        """Keys per clip."""
+        return tuple(old + new for old, new in zip(self.past, self.lengths, strict=True))
+
+    @cached_property
+    def segments(self) -> list[tuple[int, Tensor | None]]:
+        """Runs of clips of equal shape: how many, and which keys their queries may see, bool [n 1 l S] (None: all)."""
+        masks = [
+            _mask(q, k) if causal else None for q, k, causal in zip(self.times.split(list(self.lengths)), self.key_times.split(list(self.key_lengths)), self.causal, strict=True)
+        ]
+        runs = runs_of([(new, old, mask is None) for new, old, mask in zip(self.lengths, self.past, masks, strict=True)])
+        return [(last - first, None if masks[first] is None else torch.stack([m for m in masks[first:last] if m is not None])[:, None]) for first, last in runs]
+
+
+def _mask(times: Tensor, key_times: Tensor) -> Tensor | None:
+    """times [l], key_times [S] -> bool [l S]: a token sees its own and earlier times; None if that is all of them."""
+    mask = times[:, None] >= key_times
+    return None if bool(mask.all()) else mask
+
+
+def joined(before: Tensor, after: Tensor, before_lengths: Sequence[int], after_lengths: Sequence[int]) -> Tensor:
+    """Clip by clip, what was before and then what comes after: [S ...] and [L ...] -> [S + L ...]."""
+    pairs = zip(before.split(list(before_lengths)), after.split(list(after_lengths)), strict=True)
+    return torch.cat([part for pair in pairs for part in pair])
+
+
+def packed_attention(q: Tensor, k: Tensor, v: Tensor, sight: Sight) -> Tensor:
+    """Self-attention inside each clip: q [L N K], k and v [S + L N K] -> [L N K]."""
+    counts = [count for count, _ in sight.segments]
+    firsts = [sum(counts[:n]) for n in range(len(counts))]
+    sizes = [count * sight.lengths[first] for count, first in zip(counts, firsts, strict=True)]
+    key_sizes = [count * sight.key_lengths[first] for count, first in zip(counts, firsts, strict=True)]
+    out = [
+        attend(qi.unflatten(0, (count, -1)), ki.unflatten(0, (count, -1)), vi.unflatten(0, (count, -1)), mask).flatten(0, 1)
+        for (count, mask), qi, ki, vi in zip(sight.segments, q.split(sizes), k.split(key_sizes), v.split(key_sizes), strict=True)
+    ]
     return out[0] if len(out) == 1 else torch.cat(out)
 
 
