@@ -6,6 +6,7 @@ Nothing larger than `default` has been trained; `reverie train plan` computes wh
 from dataclasses import dataclass, replace
 
 from reverie.autoencoder.autoencoder import AutoencoderConfig
+from reverie.patches.actions import ACTION_WIDTH
 from reverie.training.loop import TrainingConfig
 from reverie.transformer.dit import TransformerConfig
 
@@ -25,7 +26,7 @@ def tiny() -> Preset:
     return Preset(
         autoencoder=AutoencoderConfig(encoder_widths=(16, 24), encoder_blocks=(1, 1), decoder_widths=(16, 24), decoder_blocks=(1, 1)),
         autoencoder_training=TrainingConfig(num_steps=20, batch_size=4, learning_rate=1e-3, warmup_steps=2, sample_every=10, log_every=1),
-        transformer=TransformerConfig(width=64, depth=2, heads=2, feedforward=128),
+        transformer=TransformerConfig(width=64, depth=2, heads=2, feedforward=128, action_width=ACTION_WIDTH),
         transformer_training=TrainingConfig(num_steps=20, batch_size=8, learning_rate=1e-3, muon_learning_rate=0.02, warmup_steps=2, sample_every=10, log_every=1),
     )
 
@@ -35,7 +36,7 @@ def default() -> Preset:
     return Preset(
         autoencoder=AutoencoderConfig(),
         autoencoder_training=TrainingConfig(num_steps=2700, batch_size=16, learning_rate=7e-4, decay_share=0.9),
-        transformer=TransformerConfig(),
+        transformer=TransformerConfig(action_width=ACTION_WIDTH),
         transformer_training=TrainingConfig(num_steps=1400, batch_size=48, learning_rate=1e-3, muon_learning_rate=0.015, warmup_steps=30, decay_share=0.72),
     )
 
@@ -43,7 +44,7 @@ def default() -> Preset:
 def _scaled(width: int, depth: int, batch_size: int, num_steps: int) -> Preset:
     """The default with another transformer: heads of 64, feed-forward four times the width, the rates of the default."""
     training = replace(default().transformer_training, num_steps=num_steps, batch_size=batch_size, warmup_steps=300, decay_share=0.25)
-    transformer = TransformerConfig(width=width, depth=depth, heads=width // 64, feedforward=4 * width)
+    transformer = TransformerConfig(width=width, depth=depth, heads=width // 64, feedforward=4 * width, action_width=ACTION_WIDTH)
     return replace(default(), transformer=transformer, transformer_training=training)
 
 

@@ -1,12 +1,15 @@
 """Patches, positions and packing are exact for any shape."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reverie.patches.actions import ACTION_WIDTH, ACTIONS, action_rows
 from reverie.patches.packing import Piece, extras_of, pack, unpack
 from reverie.patches.patches import patchify, unpatchify
 from reverie.patches.positions import latent_times, token_positions
+from reverie.worlds.motion import STEERING
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
 
@@ -48,3 +51,25 @@ def test_positions_are_physical():
 def test_times_are_the_middle_of_the_shown_frames():
     assert latent_times(2, 8.0).tolist() == [1.5 / 8, 5.5 / 8]
     assert latent_times(2, 8.0, lead=3).tolist() == [0.0, 2.5 / 8]
+
+
+def test_actions_are_a_row_per_latent_and_a_lead_repeats_the_first():
+    rows = action_rows(["left", "left", "", "back", "stand"], lead=3).reshape(2, 4, len(ACTIONS))
+    assert [[ACTIONS[a.argmax()] if a.any() else "" for a in row] for row in rows] == [["left"] * 4, ["left", "", "back", "stand"]]
+    assert rows.sum() == 7
+    short = action_rows(["right"])
+    assert short.shape == (1, ACTION_WIDTH) and short.reshape(4, -1)[:, ACTIONS.index("right")].all()  # filled up with the last
+    assert action_rows([]).shape == (0, ACTION_WIDTH)
+    assert STEERING == ACTIONS  # what worlds record is what networks are told
+    with pytest.raises(ValueError, match="no action 'lefft'; did you mean 'left'"):
+        action_rows(["lefft"])
+
+
+def test_pieces_without_actions_have_zeros_beside_those_with():
+    def piece(t: int, actions: torch.Tensor | None) -> Piece:
+        return Piece(torch.randn(t, 8), torch.zeros(t, 3), torch.rand(t), torch.arange(t), torch.zeros(3), actions=actions)
+
+    rows = torch.from_numpy(action_rows(["left"] * 8))
+    actions = pack([piece(3, None), piece(2, rows), piece(1, None)]).actions
+    assert actions is not None and torch.equal(actions, torch.cat([torch.zeros(3, ACTION_WIDTH), rows, torch.zeros(1, ACTION_WIDTH)]))
+    assert pack([piece(3, None)]).actions is None

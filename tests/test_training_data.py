@@ -11,8 +11,10 @@ import reverie
 from reverie.cli import main
 from reverie.data import latents
 from reverie.data.latents import LatentClips, cache_latents, plan_cache
-from reverie.data.shards import Footage
+from reverie.data.shards import Footage, write_shard
+from reverie.patches.actions import ACTIONS, action_rows
 from reverie.sampling.reverie import load_autoencoder
+from tests.conftest import made_clip
 from tests.test_trainer import losses, rows
 
 
@@ -80,6 +82,23 @@ def test_encoding_on_the_fly_gives_the_cached_batches(footage: Path, model_folde
     for a, b in zip(fly.batch(range(40), 0), cached.batch(range(40), 0), strict=True):
         assert torch.equal(a.latents, b.latents)
         assert (a.caption, a.number) == (b.caption, b.number)
+
+
+def test_a_driver_is_heard_frame_by_frame(tmp_path: Path, model_folder: Path):
+    words = [ACTIONS[n // 3 % 5] for n in range(17)]
+    truth = {"captions": ["a car"], "still_captions": ["a car"], "subjects": [{"kind": "car", "steering": words}]}
+    write_shard(tmp_path / "steered.tar", ((f"{n:03d}", made_clip(n), {**truth, "subjects": []} if n == 3 else truth) for n in range(4)))
+    autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")
+    clips = LatentClips(Footage(tmp_path), about["digest"], autoencoder).batch(range(160), 0)
+    wanted = {False: action_rows(words), True: action_rows(words, 3)}
+    told = 0
+    for clip in clips:
+        if clip.actions is not None:
+            led = bool(clip.times[0] == 0)
+            assert torch.equal(clip.actions, torch.from_numpy(wanted[led][: clip.latents.shape[1]]))
+            told += 1
+    moving = sum(clip.latents.shape[1] > 1 for clip in clips)
+    assert 0.45 * moving < told < 0.75 * moving  # three clips of four have a driver, and of a fifth of them nothing is known
 
 
 def test_a_small_disk_makes_no_cache_and_says_so(footage: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):

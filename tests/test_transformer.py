@@ -1,5 +1,7 @@
 """The network: packing does not mix clips, causality holds, every parameter learns, the seams behave."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from reverie.layers.attention import attend
 from reverie.layers.modulation import Levels
 from reverie.layers.norms import RMSNorm
 from reverie.layers.rope import rotate, rotations
+from reverie.patches.actions import ACTION_WIDTH, action_rows
 from reverie.patches.packing import Piece, extras_of, pack, unpack
 from reverie.patches.positions import token_positions
 from reverie.presets import PRESETS, tiny
@@ -24,15 +27,16 @@ def network() -> Transformer:
     return net
 
 
-def piece(t: int, h: int, w: int, causal: bool = False, seed: int = 0) -> Piece:
+def piece(t: int, h: int, w: int, causal: bool = False, seed: int = 0, steered: bool = False) -> Piece:
     g = torch.Generator().manual_seed(seed)
+    actions = torch.from_numpy(action_rows(["left", "forward", "back", "stand", "right"] * 4)[:t]) if steered else None
     return Piece(
         torch.randn(t * h * w, 64, generator=g), token_positions(torch.arange(t) / 2, (h, w)), torch.rand(t, generator=g),
-        torch.arange(t).repeat_interleave(h * w), extras_of(16 * w, 16 * h, 8.0), causal,
+        torch.arange(t).repeat_interleave(h * w), extras_of(16 * w, 16 * h, 8.0), causal, actions=actions,
     )  # fmt: skip
 
 
-PIECES = [piece(1, 4, 4, seed=1), piece(2, 3, 5, seed=2), piece(2, 3, 5, True, seed=3), piece(3, 4, 2, seed=4), piece(2, 3, 5, seed=5)]
+PIECES = [piece(1, 4, 4, seed=1), piece(2, 3, 5, seed=2, steered=True), piece(2, 3, 5, True, seed=3), piece(3, 4, 2, seed=4), piece(2, 3, 5, seed=5)]
 TEXTS = [torch.randn(n, 1280, generator=torch.Generator().manual_seed(n)) for n in (3, 0, 7, 1, 4)]
 
 
@@ -74,6 +78,32 @@ def test_levels_per_token_give_the_same_as_levels_per_frame():
         results = [run(net, [p], TEXTS[:1])[0] for p in (whole, per_token, gathered)]
     assert torch.allclose(results[0], results[1], atol=1e-5)
     assert torch.allclose(results[0], results[2], atol=1e-5)
+
+
+def test_actions_are_told_per_frame_and_zeros_say_nothing():
+    net = network()
+    steered, plain = piece(3, 2, 3, seed=8, steered=True), piece(3, 2, 3, seed=8)
+    assert steered.actions is not None
+    silent = dataclasses.replace(steered, actions=torch.zeros_like(steered.actions))
+    with torch.no_grad():
+        with_them, without, zeros = (run(net, [p], TEXTS[:1])[0] for p in (steered, plain, silent))
+        assert torch.equal(without, zeros)
+        assert not torch.allclose(with_them, without, atol=1e-3)
+        last = steered.actions.clone()
+        last[2] = 0  # a causal clip's earlier frames do not hear of it
+        a, b = (run(net, [dataclasses.replace(steered, actions=rows, causal=True)], TEXTS[:1])[0] for rows in (steered.actions, last))
+        assert torch.equal(a[:12], b[:12]) and not torch.allclose(a[12:], b[12:], atol=1e-3)
+        untrained = Transformer(tiny().transformer)
+        torch.nn.init.normal_(untrained.out.weight)
+        assert torch.equal(run(untrained, [steered], TEXTS[:1])[0], run(untrained, [plain], TEXTS[:1])[0])  # begins at zero
+
+
+def test_weights_that_know_no_actions_refuse_them():
+    config = dataclasses.replace(tiny().transformer, action_width=0)
+    net = Transformer(config)
+    assert not any("actions" in name for name in net.state_dict())
+    with pytest.raises(ValueError, match=f"actions of {ACTION_WIDTH} numbers for a model whose action_width is 0"):
+        run(net, [piece(2, 3, 3, steered=True)], TEXTS[:1])
 
 
 def test_every_parameter_gets_a_gradient():

@@ -17,18 +17,23 @@ from torch import Tensor
 from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL, Autoencoder
 from reverie.data.sampling import CHOICES, index_of
 from reverie.data.shards import Entry, Footage
+from reverie.data.truth import facts_of
+from reverie.patches.actions import action_rows
 from reverie.patches.positions import latent_times
 from reverie.randomness import generator
 from reverie.video import Video, whole_file
 
 IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.12, 0.08, 0.35  # of the clips of a batch: one frame; the beginning only; begun by an image
+ACTION_DROPOUT = 0.2  # of the clips with a driver: nothing is known of what it did
 IMAGE_LEAD = FRAMES - 1
 SPARE = 10**9  # bytes that a cache leaves free beside what the run itself needs
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What the transformer learns from: latents [C t h w], times [t] in seconds, a caption, the frame around it, and the sample's number."""
+    """What the transformer learns from: latents [C t h w], times [t] in seconds, a caption, the frame around it, the sample's number, and
+    what is known of a driver's actions: [t A] (patches/actions.py) or None.
+    """
 
     latents: Tensor
     times: Tensor
@@ -37,6 +42,7 @@ class Clip:
     height: int
     fps: float
     number: int
+    actions: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ class LatentClips:
 
     def __init__(self, footage: Footage, digest: str, autoencoder: Autoencoder | None = None) -> None:
         self.footage, self.autoencoder = footage, autoencoder
+        self.facts = facts_of(footage)
         self.files = {} if autoencoder else {shard: safe_open(path, "pt") for shard, path in _paths(footage, digest).items()}
 
     def batch(self, numbers: range, seed: int) -> list[Clip]:
@@ -141,8 +148,12 @@ class LatentClips:
             # what a beginning shows of the motion is not known, so its caption does not speak of it
             latents = latents[:, : 1 if kind < IMAGE_SHARE else int(rng.integers(2, latents.shape[1]))]
             captions = entry.still_captions
-        times = latent_times(latents.shape[1], entry.fps, IMAGE_LEAD if led else 0)
-        return Clip(latents, times, str(rng.choice(captions)), entry.width, entry.height, entry.fps, number)
+        count, lead = latents.shape[1], IMAGE_LEAD if led else 0
+        caption = str(rng.choice(captions))
+        actions, words = None, self.facts[index].steering
+        if words and count > 1 and rng.random() >= ACTION_DROPOUT:
+            actions = torch.from_numpy(action_rows(words, lead)[:count])
+        return Clip(latents, latent_times(count, entry.fps, lead), caption, entry.width, entry.height, entry.fps, number, actions)
 
     def _latents(self, index: int, kind: str) -> Tensor:
         entry = self.footage.entries[index]

@@ -14,7 +14,7 @@ class Pack:
     tokens [L C]; positions [L 3]; sigma [G] in [0, 1]; level_ids [L] which level a token has; sample_ids [L] which clip;
     extras [B 3] (log2 of the area over 128x128, log2 of the aspect ratio, log2 of fps over 8); causal: per clip, whether a token
     sees only its own and earlier times; lengths: tokens per clip; spans: tokens per text (a clip follows one text or several,
-    one after the other).
+    one after the other); actions [G A]: what is done at each level (patches/actions.py), zeros where that is not known, None if nowhere.
     """
 
     tokens: Tensor
@@ -26,11 +26,12 @@ class Pack:
     causal: tuple[bool, ...]
     lengths: tuple[int, ...]
     spans: tuple[int, ...]
+    actions: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One clip before packing: tokens [l C], positions [l 3], sigma [g], level_ids [l] in [0, g), extras [3], spans adding up to l."""
+    """One clip before packing: tokens [l C], positions [l 3], sigma [g], level_ids [l] in [0, g), extras [3], spans adding up to l, actions [g A]."""
 
     tokens: Tensor
     positions: Tensor
@@ -39,6 +40,7 @@ class Piece:
     extras: Tensor
     causal: bool = False
     spans: tuple[int, ...] = ()  # one text for all
+    actions: Tensor | None = None  # none is known
 
 
 def extras_of(width: int, height: int, fps: float) -> Tensor:
@@ -50,6 +52,7 @@ def pack(pieces: Sequence[Piece]) -> Pack:
     """Put clips one after the other."""
     lengths = tuple(len(p.tokens) for p in pieces)
     levels = torch.tensor([0] + [len(p.sigma) for p in pieces]).cumsum(0)
+    width = next((p.actions.shape[1] for p in pieces if p.actions is not None), None)
     return Pack(
         tokens=torch.cat([p.tokens for p in pieces]),
         positions=torch.cat([p.positions for p in pieces]),
@@ -60,6 +63,7 @@ def pack(pieces: Sequence[Piece]) -> Pack:
         causal=tuple(p.causal for p in pieces),
         lengths=lengths,
         spans=tuple(span for p in pieces for span in p.spans or (len(p.tokens),)),
+        actions=None if width is None else torch.cat([torch.zeros(len(p.sigma), width) if p.actions is None else p.actions for p in pieces]),
     )
 
 

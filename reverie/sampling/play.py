@@ -11,6 +11,7 @@ are read again: one causal pass over CONTEXT latents. The cache therefore always
 import itertools
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from reverie.diffusion.flow import mix, step, to_clean
 from reverie.diffusion.guidance import guide
 from reverie.diffusion.noise import latent_noise
 from reverie.diffusion.schedules import levels, resolution_shift
+from reverie.patches.actions import ACTION_WIDTH, ACTIONS, action_rows
 from reverie.patches.packing import Pack, Piece, extras_of, pack
 from reverie.patches.patches import PATCH, patchify, unpatchify
 from reverie.patches.positions import latent_times, token_positions
@@ -35,7 +37,7 @@ from reverie.transformer.dit import Cache
 from reverie.video import Video
 
 CONTEXT = WINDOW - 1  # finished latents that the next one sees
-ACTIONS = ("stand", "forward", "left", "right", "back")
+GUIDANCE = 1.5  # guidance adds up from latent to latent: at 3, the default of single clips, colours and sizes grew within eight of them
 
 
 class Play:
@@ -69,7 +71,8 @@ class Play:
     @property
     def steers(self) -> bool:
         """Whether the weights have learned actions."""
-        return False
+        network = self.dreamer.transformer
+        return network.config.action_width == ACTION_WIDTH and bool(network.actions.weight.any())  # training begins with zeros
 
     @torch.inference_mode()
     def advance(self, action: str) -> np.ndarray:
@@ -79,7 +82,7 @@ class Play:
         index = len(self.latents)
         if FRAMES * (index + 1) > MAX_FRAMES:
             raise ValueError(f"the film has {FRAMES * index} frames: at most {MAX_FRAMES} are allowed")
-        network, acted = self.dreamer.transformer, _vector(action)
+        network, acted = self.dreamer.transformer, torch.from_numpy(action_rows([action] * FRAMES))
         x = patchify(latent_noise(self.seed, index, self.shape))
         low, high = self.config.guidance_interval
         for now, after in itertools.pairwise(self.schedule):
@@ -106,13 +109,14 @@ class Play:
             self.cache = self.dreamer.transformer.remember(self._pack([self.window[-1]], len(self.window) - 1, level), self.condition, self.cache)
 
     def _pack(self, latents: Sequence[tuple[Tensor, Tensor]], place: int, level: Tensor) -> Pack:
-        """Neighbouring latents at one level, from `place` in the window on, once with the words and once without them (where there is guidance)."""
+        """Neighbouring latents at one level, from `place` in the window on; where there is guidance, once more without words and actions."""
         count, plane = len(latents), self.plane[0] * self.plane[1]
         piece = Piece(
             torch.cat([tokens for tokens, _ in latents]), token_positions(self.times[place : place + count] - self.times[0], self.plane), level.expand(count),
             torch.arange(count).repeat_interleave(plane), self.extras, causal=True,
         )  # fmt: skip
-        return pack([piece] * len(self.condition.mask))
+        steered = replace(piece, actions=torch.cat([acted for _, acted in latents])) if self.steers else piece
+        return pack([steered, piece][: len(self.condition.mask)])
 
     def film(self) -> Video:
         """Everything so far, with its latents, and what it remembers: the actions too. ValueError if nothing was played."""
@@ -123,11 +127,6 @@ class Play:
             "num_frames": FRAMES * len(self.frames), "fps": self.fps, "lead": 0, "task": "play", "actions": script_of(self.actions), **to_dict(self.config), **self.dreamer.signature(),
         }  # fmt: skip
         return Video(np.concatenate(self.frames), self.fps, metadata, torch.cat(self.latents, 1).numpy())
-
-
-def _vector(action: str) -> Tensor:
-    """An action held for the four frames of a latent."""
-    return torch.tensor([float(word == action) for word in ACTIONS]).repeat(FRAMES)
 
 
 def parse_script(text: str) -> list[str]:

@@ -233,7 +233,7 @@ class Reverie:
         return storyboard.film(self, storyboard.parse(path.read_text("utf-8"), str(path)), path.parent, dict(settings), progress)
 
     def play(
-        self, prompt: str, *, size: str = "128x128", fps: float = 8.0, seed: int = 0, num_steps: int = 8, guidance_scale: float = 3.0, negative_prompt: str = ""
+        self, prompt: str, *, size: str = "128x128", fps: float = 8.0, seed: int = 0, num_steps: int = 8, guidance_scale: float = 1.5, negative_prompt: str = ""
     ) -> "Play":  # fmt: skip
         """A world to steer while it is dreamed: `advance("forward")` gives the next four frames, uint8 [4 H W 3]; `film()` all of them."""
         from reverie.sampling.play import Play

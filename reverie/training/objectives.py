@@ -72,6 +72,7 @@ def transformer_objective(encoder: TextEncoder, network: nn.Module, clips: list[
         pieces.append(Piece(
             tokens=mix(latents, noise, sigma[level_ids, None]), positions=token_positions(clip.times - clip.times[0], (height, width), scale),
             sigma=sigma, level_ids=level_ids, extras=extras_of(clip.width, clip.height, clip.fps), causal=bool(rng.random() < patterns.CAUSAL_SHARE),
+            actions=_actions(clip, network.config.action_width),
         ))  # fmt: skip
         if rng.random() < patterns.TEXT_DROPOUT:
             features[i] = features[i][:0]
@@ -91,3 +92,10 @@ def transformer_objective(encoder: TextEncoder, network: nn.Module, clips: list[
     groups |= {f"error_{name}": unknown & (pattern_ids == i) for i, name in enumerate(patterns.PATTERNS)}
     figures = {name: (float(error.detach()[members].sum()), float(members.sum())) for name, members in groups.items()}
     return loss, float(unknown.sum()), {**figures, "tokens": (len(sigma), 0.0), "flops": (flops, 0.0)}
+
+
+def _actions(clip: Clip, width: int) -> Tensor | None:
+    """A row per latent frame, zeros where nothing is known, for a network that can be steered."""
+    if not width:
+        return None
+    return torch.zeros(clip.latents.shape[1], width) if clip.actions is None else clip.actions

@@ -31,7 +31,10 @@ PLACE = (32, 64.0)  # sinusoids of each coordinate of a token: how many, and the
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """token_width: numbers per spacetime patch; text_width: of the frozen text features; head width is width / heads."""
+    """token_width: numbers per spacetime patch; text_width: of the frozen text features; head width is width / heads.
+
+    action_width: numbers per noise level that say what a player does (patches/actions.py); 0: the network cannot be steered.
+    """
 
     token_width: int = 64
     text_width: int = 1280
@@ -40,12 +43,15 @@ class TransformerConfig:
     heads: int = 5
     feedforward: int = 1024
     prediction: Prediction = "clean"
+    action_width: int = 0
 
     def __post_init__(self) -> None:
         if self.heads < 1 or self.width % self.heads or self.width // self.heads % 4:
             raise ValueError(f"width {self.width} must be a multiple of 4 x heads {self.heads}")
         if min(self.token_width, self.text_width, self.depth, self.feedforward) < 1:
             raise ValueError("token_width, text_width, depth and feedforward must be at least 1")
+        if self.action_width < 0:
+            raise ValueError(f"action_width is {self.action_width}: 0 (none) or more is allowed")
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,7 @@ class Transformer(nn.Module):
         self.place = Linear(3 * PLACE[0], width)
         self.time1, self.time2 = Linear(FREQUENCIES, width), Linear(width, width)
         self.extras1, self.extras2 = Linear(3, width), Linear(width, width)
+        self.actions = Linear(config.action_width, width, bias=False) if config.action_width else None
         self.modulation = Linear(width, 6 * width)
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.depth)])
         self.table = nn.Parameter(torch.randn(2, width) / width**0.5)
@@ -162,11 +169,14 @@ class Transformer(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         for module in (self.time1, self.time2, self.extras1, self.extras2, self.modulation):
             nn.init.normal_(module.weight, std=0.02)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.place.weight)
+        if self.actions is not None:
+            nn.init.zeros_(self.actions.weight)
         for block in self._blocks():
             nn.init.zeros_(block.cross.out.weight)
 
@@ -194,6 +204,8 @@ class Transformer(nn.Module):
 
         time = self.time2(F.silu(self.time1(sinusoids(1000 * pack.sigma, FREQUENCIES))))  # [G D]
         time = time + self.extras2(F.silu(self.extras1(pack.extras.float())))[level_samples]  # [G D]
+        if pack.actions is not None:
+            time = time + self._steered(pack.actions)  # [G D]
         modulation = self.modulation(F.silu(time)).unflatten(-1, (6, -1))  # [G 6 D]
         place = self.place(sinusoids(pack.positions, *PLACE).flatten(-2).to(dtype))  # [L D]
         x = self.embed(pack.tokens.to(dtype)).float() + place.float()  # [L D]
@@ -213,6 +225,12 @@ class Transformer(nn.Module):
             return Cache(tuple(kept), times, pack.lengths)
         lengths = tuple(old + new for old, new in zip(cache.lengths, pack.lengths, strict=True))
         return Cache(tuple(kept), joined(cache.times, times, cache.lengths, pack.lengths), lengths)
+
+    def _steered(self, actions: Tensor) -> Tensor:
+        """actions [G A] -> [G D]. ValueError if this network was not made to be steered, or otherwise."""
+        if self.actions is None or actions.shape[1] != self.config.action_width:
+            raise ValueError(f"actions of {actions.shape[1]} numbers for a model whose action_width is {self.config.action_width}: it cannot be steered by them")
+        return self.actions(actions)
 
     def estimate_flops(self, num_tokens: int) -> int:
         """Floating-point operations of one forward pass of one clip: 2 per weight of the blocks and token, plus attention."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reverie.config import did_you_mean
+from reverie.patches.actions import ACTIONS as STEERING
 from reverie.randomness import generator
 from reverie.worlds.figures import FIGURES, HALF, SIZES, Gait, turned
 from reverie.worlds.scene import Format, Scene, Subject
@@ -17,7 +18,6 @@ from reverie.worlds.scene import Format, Scene, Subject
 SPAN = 6.6  # metres: the geometric mean of the visible width and height at the subject
 SUBSTEP = 0.002  # seconds at most: frames lie on whole steps
 TICKS = 60  # per second, of planned ways
-STEERING = ("stand", "forward", "left", "right", "back")
 DIRECTIONS = {"left": 180.0, "right": 0.0, "away": 90.0, "toward": -90.0}
 # metres per second at scale 1
 SPEEDS = {"walk": (0.75, 1.15), "run": (1.95, 2.6), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3)}
