@@ -193,3 +193,12 @@ def test_a_live_session_shows_frames_and_takes_keys(model_folder: Path, tmp_path
     assert seen.rindex(b"\x1b[?1049l") > seen.index(b"\x1b[?1049h")  # the old screen is back
     actions = parse_script(reverie.read(out).metadata["actions"])
     assert list(dict.fromkeys(actions)) == ["stand", "forward", "left"]
+
+
+def test_the_example_steers(model_folder: Path, tmp_path: Path):
+    example = Path(__file__).parent.parent / "examples" / "steer.py"
+    assert len(example.read_text().splitlines()) <= 40
+    out = tmp_path / "film.mkv"
+    done = subprocess.run([sys.executable, str(example), str(out), str(model_folder)], capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "PYTHONPATH": "."})
+    assert done.stdout.startswith(str(out)) and "forward" in done.stdout
+    assert reverie.read(out).num_frames == 40

@@ -37,7 +37,7 @@ from reverie.transformer.dit import Cache
 from reverie.video import Video
 
 CONTEXT = WINDOW - 1  # finished latents that the next one sees
-GUIDANCE = 1.5  # guidance adds up from latent to latent: at 3, the default of single clips, colours and sizes grew within eight of them
+MAX_ACTIONS = MAX_FRAMES // FRAMES
 
 
 class Play:
@@ -74,13 +74,18 @@ class Play:
         network = self.dreamer.transformer
         return network.config.action_width == ACTION_WIDTH and bool(network.actions.weight.any())  # training begins with zeros
 
+    @property
+    def full(self) -> bool:
+        """Whether the film is as long as a film may be."""
+        return len(self.actions) >= MAX_ACTIONS
+
     @torch.inference_mode()
     def advance(self, action: str) -> np.ndarray:
         """The next four frames, uint8 [4 H W 3], under one of ACTIONS. ValueError for another word, or where the film is full."""
         if action not in ACTIONS:
             raise ValueError(f"no action {action!r}{did_you_mean(action, ACTIONS)}; there are {', '.join(ACTIONS)}")
         index = len(self.latents)
-        if FRAMES * (index + 1) > MAX_FRAMES:
+        if self.full:
             raise ValueError(f"the film has {FRAMES * index} frames: at most {MAX_FRAMES} are allowed")
         network, acted = self.dreamer.transformer, torch.from_numpy(action_rows([action] * FRAMES))
         x = patchify(latent_noise(self.seed, index, self.shape))
@@ -136,11 +141,11 @@ def parse_script(text: str) -> list[str]:
         word, star, count = (piece.strip() for piece in part.partition("*"))
         if word not in ACTIONS:
             raise ValueError(f"no action {word!r} in {text!r}{did_you_mean(word, ACTIONS)}; there are {', '.join(ACTIONS)}")
-        if star and not (count.isdecimal() and 1 <= int(count) <= MAX_FRAMES // FRAMES):
-            raise ValueError(f"{part.strip()!r} in {text!r}: write ACTION*COUNT with a count from 1 to {MAX_FRAMES // FRAMES}")
+        if star and not (count.isdecimal() and 1 <= int(count) <= MAX_ACTIONS):
+            raise ValueError(f"{part.strip()!r} in {text!r}: write ACTION*COUNT with a count from 1 to {MAX_ACTIONS}")
         actions += [word] * (int(count) if star else 1)
-    if len(actions) > MAX_FRAMES // FRAMES:
-        raise ValueError(f"{len(actions)} actions: at most {MAX_FRAMES // FRAMES}, of {FRAMES} frames each, are allowed")
+    if len(actions) > MAX_ACTIONS:
+        raise ValueError(f"{len(actions)} actions: at most {MAX_ACTIONS}, of {FRAMES} frames each, are allowed")
     return actions
 
 
