@@ -17,6 +17,7 @@ import reverie
 from reverie.cli import main
 from reverie.diffusion.flow import mix
 from reverie.diffusion.noise import latent_noise
+from reverie.evaluation.play import dreamed, measure_play, simulated, steadiness
 from reverie.layers.weights import load_weights, save_weights
 from reverie.patches.actions import action_rows
 from reverie.patches.packing import Piece, pack, unpack
@@ -199,6 +200,37 @@ def test_the_example_steers(model_folder: Path, tmp_path: Path):
     example = Path(__file__).parent.parent / "examples" / "steer.py"
     assert len(example.read_text().splitlines()) <= 40
     out = tmp_path / "film.mkv"
-    done = subprocess.run([sys.executable, str(example), str(out), str(model_folder)], capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "PYTHONPATH": "."})
+    done = subprocess.run(
+        [sys.executable, str(example), str(out), str(model_folder)], capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "PYTHONPATH": "."}
+    )
     assert done.stdout.startswith(str(out)) and "forward" in done.stdout
     assert reverie.read(out).num_frames == 40
+
+
+def test_the_worlds_own_steered_clips_score_near_the_ceiling_and_tricks_do_not():
+    """Needs MuJoCo and EGL. The whole list gives about 0.85; four sessions have 24 actions, of which chance reads a fifth."""
+    world = simulated()
+    figures = measure_play(world, num_cases=4, num_steps=16)
+    assert figures["recovered"]["share"] >= 0.7 and figures["recovered"]["count"] == 24
+    assert figures["still"]["share"] == 1.0
+    steady = figures["steady"]
+    assert (steady["frames"], steady["seen"]) == (64, 1.0) and steady["colour_drift"] < 3 and 0.8 < steady["sharpness"] < 1.25
+    deaf = measure_play(lambda colour, seed, actions: world(colour, seed, ["left"] * len(actions)), num_cases=2, num_steps=1)
+    assert deaf["recovered"]["share"] < 0.5 and deaf["still"]["share"] < 0.3
+    frozen = measure_play(lambda colour, seed, actions: np.repeat(world(colour, seed, ["stand"]), len(actions), 0), num_cases=2, num_steps=1)
+    assert frozen["recovered"]["share"] < 0.5 and frozen["still"]["share"] == 1.0
+
+
+def test_drift_is_seen():
+    frames = np.full((40, 32, 32, 3), 200, np.uint8)
+    frames[:, 12:20, 12:20] = (250, 20, 20)
+    assert steadiness(frames) == {"frames": 40, "seen": 1.0, "colour_drift": 0.0, "sharpness": 1.0}
+    drifting = frames.copy()
+    drifting[20:] = np.linspace(200, 140, 20, dtype=np.uint8)[:, None, None, None]  # grows dark, and the thing is lost
+    found = steadiness(drifting)
+    assert found["seen"] == 0.0 and found["colour_drift"] > 30 and found["sharpness"] < 0.1
+
+
+def test_a_model_without_actions_is_not_measured(unsteered: Path):
+    with pytest.raises(ValueError, match="has not learned actions"):
+        measure_play(dreamed(reverie.load(unsteered), "32x32"), num_cases=1, num_steps=1)
