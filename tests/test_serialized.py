@@ -6,6 +6,7 @@ import pytest
 import torch
 from test_transformer import TEXTS, network, piece
 
+from reverie.layers.attention import Sight, packed_attention
 from reverie.patches.packing import Piece, pack, unpack
 from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Cache, Transformer
@@ -91,3 +92,18 @@ def test_only_causal_clips_are_remembered():
     net, whole = network(), piece(2, 3, 4)
     with pytest.raises(AssertionError, match="never sees later latents"):
         net.remember(pack([whole]), net.prepare(*pad_texts(TEXTS[:1], 1280)))
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_flex_attention_sees_the_same():
+    """The back end of GPUs, run on the CPU: mixed clips, causal and not, with a past and without."""
+    lengths, past, causal = (6, 6, 4, 9), (0, 3, 0, 5), (False, True, True, False)
+    g = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(n, 2, 16, generator=g) for n in (25, 33, 33))
+    times = torch.cat([torch.arange(n).div(2, rounding_mode="floor") + 2.0 for n in lengths])
+    past_times = torch.cat([torch.arange(n).float() / 2 for n in past])
+    plain, flex = (Sight.of(lengths, causal, times, past, past_times, flex=choice) for choice in (False, True))
+    assert flex.blocks is not None
+    assert torch.allclose(packed_attention(q, k, v, plain), packed_attention(q, k, v, flex), atol=1e-5)  # fp32: sums in another order
+    other = Sight.of(lengths, (False,) * 4, times, past, past_times)
+    assert not torch.allclose(packed_attention(q, k, v, plain), packed_attention(q, k, v, other), atol=1e-3)
