@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverie.commands import again, editing, files, footage, machine, making, measuring, playing, training
+from reverie.commands import again, benching, editing, files, footage, machine, making, measuring, playing, training
 
 PROGRAM = "reverie"
 
@@ -168,6 +168,9 @@ def build_parser() -> Parser:
     command(commands, "vocabulary", files.vocabulary, "list the words that the bundled model has met")
 
     command(commands, "doctor", machine.doctor, "show versions, the device and its speed, free memory and disk, and what is missing")
+    bench = command(commands, "bench", benching.bench, "measure the speed of this machine and of the networks on it; minutes, on an idle machine")
+    bench.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"), help="where to run")
+    bench.add_argument("--quick", action="store_true", help="tiny networks, seconds: does it run?")
     completion = command(commands, "completion", machine.completion, "print a script that completes commands and options in a shell")
     completion.set_defaults(root=parser)
     completion.add_argument("shell", choices=machine.SHELLS, help='for bash: eval "$(reverie completion bash)"')
