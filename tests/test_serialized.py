@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_transformer import TEXTS, network, piece
 
 from reverie.layers.attention import Sight, packed_attention
 from reverie.patches.packing import Piece, pack, unpack
 from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Cache, Transformer
+from tests.test_transformer import TEXTS, network, piece
 
 CLOSE = 1e-4  # fp32: sums in another order
 
