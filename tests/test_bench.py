@@ -7,6 +7,7 @@ import torch
 
 from reverie.cli import main
 from reverie.evaluation.bench import H100, Machine, Step, computed, flops_of, forward_flops, network, on, piece, texts, timing
+from reverie.layers.precision import Linear, linear_gelu
 from reverie.patches.packing import pack
 from reverie.presets import default, tiny
 from reverie.transformer.dit import Transformer
@@ -60,3 +61,16 @@ def test_a_step_trains():
     before = [p.detach().clone() for p in step.net.parameters()]
     step()
     assert sum(bool((a != b).any()) for a, b in zip(before, step.net.parameters(), strict=True)) > 0.8 * len(before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_fused_activation_is_the_plain_one(dtype: torch.dtype):
+    layer, x = Linear(24, 40), torch.randn(7, 24).to(dtype)
+    torch.nn.init.normal_(layer.bias)
+    exact = torch.nn.functional.gelu(torch.nn.functional.linear(x.double(), layer.weight.to(dtype).double(), layer.bias.to(dtype).double()), approximate="tanh")
+    with torch.no_grad():
+        fused = linear_gelu(layer, x)
+    plain = linear_gelu(layer, x)
+    assert fused.dtype == plain.dtype == dtype and plain.requires_grad
+    close = {torch.float32: 1e-5, torch.bfloat16: 0.03}[dtype]  # bf16 keeps 8 bits of values up to 4
+    assert torch.allclose(fused.double(), exact, atol=close) and torch.allclose(plain.double(), exact, atol=close)

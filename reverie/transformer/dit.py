@@ -20,7 +20,7 @@ from reverie.diffusion.flow import Prediction
 from reverie.layers.attention import Sight, joined, packed_attention, packed_cross_attention
 from reverie.layers.modulation import Levels, gated, modulate
 from reverie.layers.norms import LayerNorm, RMSNorm, layer_norm
-from reverie.layers.precision import Linear
+from reverie.layers.precision import Linear, linear_gelu
 from reverie.layers.rope import rotate, rotations
 from reverie.patches.packing import Pack
 from reverie.text.refiner import TextRefiner, sinusoids
@@ -141,7 +141,7 @@ class Block(nn.Module):
         x = gated(x, self.attention(h, rotation, sight, past, kept), gate1, levels)
         x = x + self.cross(self.norm_cross(x).to(dtype), text, text_mask, spans)
         h = modulate(layer_norm(x), shift2, scale2, levels, dtype)
-        h = self.narrow(F.gelu(self.wide(h), approximate="tanh"))
+        h = self.narrow(linear_gelu(self.wide, h))
         return gated(x, h, gate2, levels)
 
 
