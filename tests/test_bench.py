@@ -1,10 +1,12 @@
 """`reverie bench`: it runs, its arithmetic is right, it ends in one JSON line. (What it measures is never asserted.)"""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
+import reverie
 from reverie.cli import main
 from reverie.evaluation.bench import H100, Machine, Step, computed, flops_of, forward_flops, network, on, piece, texts, timing
 from reverie.layers.precision import Linear, linear_gelu
@@ -74,3 +76,15 @@ def test_the_fused_activation_is_the_plain_one(dtype: torch.dtype):
     assert fused.dtype == plain.dtype == dtype and plain.requires_grad
     close = {torch.float32: 1e-5, torch.bfloat16: 0.03}[dtype]  # bf16 keeps 8 bits of values up to 4
     assert torch.allclose(fused.double(), exact, atol=close) and torch.allclose(plain.double(), exact, atol=close)
+
+
+def test_keys_and_values_of_a_text_are_made_once_per_prompt(model_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    prepare, calls = Transformer.prepare, []
+    monkeypatch.setattr(Transformer, "prepare", lambda self, *given: calls.append(len(given[0])) or prepare(self, *given))
+    dreamer = reverie.load(model_folder, dtype=torch.float32)
+    dreamer.generate("a red ball", size="32x32", seconds=0.5, num_steps=5)
+    assert calls == [2]  # the prompt and the negative one, together, whatever the number of steps
+    session = dreamer.play("a red ball", size="32x32", num_steps=2)
+    for _ in range(3):
+        session.advance("left")
+    assert calls == [2, 2]
