@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +69,24 @@ def _live(session: Any) -> None:
         painter.start()
         try:
             for key in keys():
-                if key == QUIT or session.full:
+                if key == QUIT or session.full or not painter.is_alive():
                     break
                 action = KEYS.get(key, action)
                 if key == "":  # all that was pressed is read: dream on
                     for number, frame in enumerate(session.advance(action)):
                         seconds = (4 * len(session.actions) - 4 + number) / session.fps
-                        frames.put((frame, f"{action:<8} {seconds:6.1f} s   w a s d or arrows steer, space stands, q ends"))
+                        _hand_over(painter, frames, (frame, f"{action:<8} {seconds:6.1f} s   w a s d or arrows steer, space stands, q ends"))
         finally:
-            frames.put(None)
+            _hand_over(painter, frames, None)
             painter.join()
+
+
+def _hand_over(painter: threading.Thread, frames: "queue.Queue[Any]", item: Any) -> None:
+    """Wait until the painter takes it; a painter whose terminal has gone takes nothing, and nobody waits for it."""
+    while painter.is_alive():
+        with suppress(queue.Full):
+            frames.put(item, timeout=0.5)
+            return
 
 
 def _paint(frames: "queue.Queue[Any]", fps: float) -> None:
