@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverie.commands import again, editing, files, footage, machine, making, measuring, training
+from reverie.commands import again, benching, editing, files, footage, machine, making, measuring, playing, training
 
 PROGRAM = "reverie"
 
@@ -109,19 +109,20 @@ def build_parser() -> Parser:
         new.set_defaults(run=run, parser=new)
         return new
 
-    sampling = Parser(add_help=False)
-    sampling.set_defaults(repeatable=True)  # `reverie rerun` may run it
-    sampling.add_argument(
+    making_film = Parser(add_help=False)
+    making_film.set_defaults(repeatable=True)  # `reverie rerun` may run it
+    making_film.add_argument(
         "-o", "--output", type=Path, default=None,
         help="file to write: .mp4, .webm, .gif, .webp, .mkv (exact), .png or .jpg (one frame), or a name without ending for a folder of PNGs; by default a new name made of the prompt, the seed and the size",
     )  # fmt: skip
-    sampling.add_argument("--no-metadata", action="store_true", help="the file shall not remember how it was made")
-    sampling.add_argument("--seed", type=int, default=0, help="decides everything that the prompt leaves open")
+    making_film.add_argument("--no-metadata", action="store_true", help="the file shall not remember how it was made")
+    making_film.add_argument("--seed", type=int, default=0, help="decides everything that the prompt leaves open")
+    making_film.add_argument("--negative-prompt", default="", help="what to stay away from")
+    making_film.add_argument("--model", type=Path, default=None, help="folder with other weights than the bundled ones")
+    sampling = Parser(add_help=False, parents=[making_film])
     sampling.add_argument("--num-steps", type=int, default=25, help="steps from noise to film")
     sampling.add_argument("--solver", choices=("euler", "heun"), default="euler", help="heun takes two evaluations per step")
     sampling.add_argument("--guidance-scale", type=float, default=3.0, help="how literally to take the prompt; 1 is no guidance")
-    sampling.add_argument("--negative-prompt", default="", help="what to stay away from")
-    sampling.add_argument("--model", type=Path, default=None, help="folder with other weights than the bundled ones")
 
     generate = command(commands, "generate", making.generate, "make a video from words (an image if the output is a .png)", [sampling])
     generate.add_argument("prompt", help="what is to be seen, in English or Chinese")
@@ -141,6 +142,16 @@ def build_parser() -> Parser:
 
     _add_editing(command, commands, sampling)
 
+    play = command(commands, "play", playing.play, "steer a world while it is dreamed, in the terminal or by a script", [making_film])
+    play.add_argument("prompt", help="what is to be seen, and steered")
+    play.add_argument(
+        "--actions", default=None, help="do this instead of asking the keyboard, half a second each at 8 fps: stand, forward, left, right, back; for example forward*4,left*2"
+    )
+    play.add_argument("--num-steps", type=int, default=8, help="steps from noise to each four frames")
+    play.add_argument("--guidance-scale", type=float, default=1.5, help="how literally to take prompt and actions; 1 is no guidance")
+    play.add_argument("--fps", type=float, default=8.0, help="frames per second")
+    play.add_argument("--size", default="128x128", help="width x height in pixels")
+
     sheet = command(commands, "sheet", files.sheet, "draw a contact sheet of videos and images")
     sheet.add_argument("files", type=Path, nargs="+")
     sheet.add_argument("-o", "--output", type=Path, default=Path("sheet.png"))
@@ -157,6 +168,9 @@ def build_parser() -> Parser:
     command(commands, "vocabulary", files.vocabulary, "list the words that the bundled model has met")
 
     command(commands, "doctor", machine.doctor, "show versions, the device and its speed, free memory and disk, and what is missing")
+    bench = command(commands, "bench", benching.bench, "measure the speed of this machine and of the networks on it; minutes, on an idle machine")
+    bench.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"), help="where to run")
+    bench.add_argument("--quick", action="store_true", help="tiny networks, seconds: does it run?")
     completion = command(commands, "completion", machine.completion, "print a script that completes commands and options in a shell")
     completion.set_defaults(root=parser)
     completion.add_argument("shell", choices=machine.SHELLS, help='for bash: eval "$(reverie completion bash)"')

@@ -1,15 +1,19 @@
 """Attention within the clips of a packed sequence, behind one function.
 
-CPU: one call of torch's fused kernel per run of neighbouring clips with equal lengths. No token is padded. (FlexAttention for
-GPUs belongs behind the same function.)
+CPU: one call of torch's fused kernel per run of neighbouring clips with equal lengths. No token is padded. CUDA: FlexAttention with a mask of
+clips and times (its results are tested on the CPU; no GPU has run it yet).
 """
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 
 def runs_of(values: Sequence[object]) -> list[tuple[int, int]]:
@@ -35,19 +39,78 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
 
 
-def packed_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], masks: Sequence[Tensor | None]) -> Tensor:
-    """Self-attention inside each clip: q, k, v [L N K] -> [L N K].
+@dataclass(frozen=True)
+class Sight:
+    """What the tokens of a packed sequence see: their own clip; in a causal clip their own and earlier times only.
 
-    lengths: tokens per clip, in order, adding up to L. masks: per clip None or a bool [l l], True where a query (row) may
-    look at a key (column).
+    lengths: tokens (queries) per clip; past: keys of earlier calls per clip, which stand before the clip's own; then, for the CPU, segments: runs of
+    clips of equal shape, how many and which keys their queries may see (bool [n 1 l S], None: all); or blocks: the same for FlexAttention.
     """
-    runs = runs_of([(length, mask is None) for length, mask in zip(lengths, masks, strict=True)])
-    sizes = [lengths[first] * (last - first) for first, last in runs]
-    out = []
-    for (first, last), *parts in zip(runs, q.split(sizes), k.split(sizes), v.split(sizes), strict=True):
-        mask = None if masks[first] is None else torch.stack([m for m in masks[first:last] if m is not None])[:, None]
-        qi, ki, vi = (x.unflatten(0, (last - first, -1)) for x in parts)
+
+    lengths: tuple[int, ...]
+    past: tuple[int, ...]
+    segments: tuple[tuple[int, Tensor | None], ...] = ()
+    blocks: BlockMask | None = None
+
+    @classmethod
+    def of(
+        cls, lengths: tuple[int, ...], causal: tuple[bool, ...], times: Tensor, past: tuple[int, ...] = (), past_times: Tensor | None = None, flex: bool | None = None
+    ) -> "Sight":  # fmt: skip
+        """Clips with tokens at `times` [L], each with a past of `past` keys at past_times [S] or without one; flex: by default on CUDA."""
+        past = past or (0,) * len(lengths)
+        key_times = times if past_times is None else joined(past_times, times, past, lengths)
+        key_lengths = [old + new for old, new in zip(past, lengths, strict=True)]
+        if times.device.type == "cuda" if flex is None else flex:
+            return cls(lengths, past, blocks=_blocks(lengths, key_lengths, causal, times, key_times))
+        pairs = zip(times.split(list(lengths)), key_times.split(key_lengths), causal, strict=True)
+        masks = [_mask(q, k) if strict else None for q, k, strict in pairs]
+        runs = runs_of([(new, old, mask is None) for new, old, mask in zip(lengths, past, masks, strict=True)])
+        stacked = [None if masks[first] is None else torch.stack([m for m in masks[first:last] if m is not None])[:, None] for first, last in runs]
+        return cls(lengths, past, tuple((last - first, mask) for (first, last), mask in zip(runs, stacked, strict=True)))
+
+
+def _blocks(lengths: Sequence[int], key_lengths: Sequence[int], causal: Sequence[bool], times: Tensor, key_times: Tensor) -> BlockMask:
+    """FlexAttention's mask (arXiv 2412.05496): documents are clips, causality is by time; blocks in which nothing is seen are never computed."""
+    device = times.device
+    clips = torch.arange(len(lengths), device=device)
+    clip, key_clip = (torch.repeat_interleave(clips, torch.tensor(counts, device=device)) for counts in (lengths, key_lengths))
+    strict = torch.tensor(causal, device=device)[clip]
+
+    def sees(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (clip[query] == key_clip[key]) & (~strict[query] | (times[query] >= key_times[key]))
+
+    return create_block_mask(sees, None, None, len(clip), len(key_clip), device=str(device))
+
+
+@functools.cache
+def _flex(device: str) -> Any:
+    """FlexAttention; on a GPU compiled, since only that is fused."""
+    return flex_attention if device == "cpu" else torch.compile(flex_attention, dynamic=True)
+
+
+def _mask(times: Tensor, key_times: Tensor) -> Tensor | None:
+    """times [l], key_times [S] -> bool [l S]: a token sees its own and earlier times; None if that is all of them."""
+    mask = times[:, None] >= key_times
+    return None if bool(mask.all()) else mask
+
+
+def joined(before: Tensor, after: Tensor, before_lengths: Sequence[int], after_lengths: Sequence[int]) -> Tensor:
+    """Clip by clip, what was before and then what comes after: [S ...] and [L ...] -> [S + L ...]."""
+    pairs = zip(before.split(list(before_lengths)), after.split(list(after_lengths)), strict=True)
+    return torch.cat([part for pair in pairs for part in pair])
+
+
+def packed_attention(q: Tensor, k: Tensor, v: Tensor, sight: Sight) -> Tensor:
+    """Self-attention inside each clip: q [L N K], k and v [S + L N K] -> [L N K]."""
+    if sight.blocks is not None:
+        return _flex(q.device.type)(*(x.transpose(0, 1)[None] for x in (q, k, v)), block_mask=sight.blocks)[0].transpose(0, 1)
+    out, first, start, key_start = [], 0, 0, 0
+    for count, mask in sight.segments:
+        length, keys = sight.lengths[first], sight.past[first] + sight.lengths[first]
+        stop, key_stop = start + count * length, key_start + count * keys
+        qi, ki, vi = (x.unflatten(0, (count, -1)) for x in (q[start:stop], k[key_start:key_stop], v[key_start:key_stop]))
         out.append(attend(qi, ki, vi, mask).flatten(0, 1))
+        first, start, key_start = first + count, stop, key_stop
     return out[0] if len(out) == 1 else torch.cat(out)
 
 

@@ -33,3 +33,17 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
+
+
+@functools.cache
+def _fuses(dtype: torch.dtype) -> bool:
+    """Whether oneDNN is here with a product that applies the activation before it writes (a private operator of torch: it may go)."""
+    here = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return here and (dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+
+
+def linear_gelu(layer: nn.Linear, x: Tensor) -> Tensor:
+    """GELU (tanh form) of layer(x). Without gradients on a CPU in one kernel: torch's own tanh takes twice as long there as the product."""
+    if x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling() and _fuses(x.dtype):
+        return torch.ops.mkldnn._linear_pointwise(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype), "gelu", [], "tanh")
+    return F.gelu(layer(x), approximate="tanh")

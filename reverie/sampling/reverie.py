@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from reverie.text.encoder import TextEncoder, sentence_encoder
 from reverie.text.vocabulary import unknown_words
 from reverie.transformer.dit import Transformer, TransformerConfig
 from reverie.video import Video, frames_digest
+
+if TYPE_CHECKING:
+    from reverie.sampling.play import Play
 
 BUNDLED = Path(__file__).parent.parent / "weights"
 NATIVE_AREA = 192 * 192  # pixels: larger images are scaled down before they are animated
@@ -241,6 +244,15 @@ class Reverie:
         progress = settings.pop("progress", None)
         return storyboard.film(self, storyboard.parse(path.read_text("utf-8"), str(path)), path.parent, dict(settings), progress)
 
+    def play(
+        self, prompt: str, *, size: str = "128x128", fps: float = 8.0, seed: int = 0, num_steps: int = 8, guidance_scale: float = 1.5, negative_prompt: str = ""
+    ) -> "Play":  # fmt: skip
+        """A world to steer while it is dreamed: `advance("forward")` gives the next four frames, uint8 [4 H W 3]; `film()` all of them."""
+        from reverie.sampling.play import Play
+
+        config = SamplerConfig(num_steps=num_steps, guidance_scale=guidance_scale)
+        return Play(self, prompt, size=size, fps=fps, seed=seed, negative_prompt=negative_prompt, config=config)
+
     def _dream(self, task: str, make: Callable[..., Canvas], settings: Settings, *given: Any, **how: Any) -> Video:
         """One canvas, made and filled."""
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
@@ -309,11 +321,14 @@ class Reverie:
         metadata = {
             "prompt": canvas.prompts[0] if len(canvas.prompts) == 1 else list(canvas.prompts), "negative_prompt": canvas.negative_prompt, "seed": canvas.seed,
             **({"variation": canvas.variation, "other_seed": canvas.other_seed} if canvas.variation else {}),
-            "size": f"{canvas.width}x{canvas.height}", "num_frames": canvas.num_frames, "fps": canvas.fps, "lead": canvas.lead, **canvas.about, **to_dict(config),
-            "model": self.digest, "version": __version__, "precision": str(self.transformer.compute_dtype).removeprefix("torch."),
-            "torch": str(torch.__version__), "threads": torch.get_num_threads(),
+            "size": f"{canvas.width}x{canvas.height}", "num_frames": canvas.num_frames, "fps": canvas.fps, "lead": canvas.lead, **canvas.about, **to_dict(config), **self.signature(),
         }  # fmt: skip
         return Video(np.ascontiguousarray(frames), canvas.fps, metadata, shown.numpy())
+
+    def signature(self) -> dict[str, Any]:
+        """What besides the request decides every bit of a result, for the memory of files."""
+        precision = str(self.transformer.compute_dtype).removeprefix("torch.")
+        return {"model": self.digest, "version": __version__, "precision": precision, "torch": str(torch.__version__), "threads": torch.get_num_threads()}
 
     def describe(self) -> dict[str, Any]:
         """What is loaded: configs, sizes, digests."""

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reverie.diffusion.flow import Prediction
-from reverie.layers.attention import packed_attention, packed_cross_attention
+from reverie.layers.attention import Sight, joined, packed_attention, packed_cross_attention
 from reverie.layers.modulation import Levels, gated, modulate
 from reverie.layers.norms import LayerNorm, RMSNorm, layer_norm
-from reverie.layers.precision import Linear
+from reverie.layers.precision import Linear, linear_gelu
 from reverie.layers.rope import rotate, rotations
 from reverie.patches.packing import Pack
 from reverie.text.refiner import TextRefiner, sinusoids
@@ -67,6 +67,22 @@ class Condition:
         return Condition(tuple((keys[index], values[index]) for keys, values in self.keys_values), self.mask[index])
 
 
+KeysValues = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What finished latents say to later ones: per block rotated keys and values [S N K], clip after clip; times [S] and lengths of the clips.
+
+    Made by `Transformer.remember`. A cache belongs to the texts it was made with: keys and values of a block follow what the blocks
+    before it read there.
+    """
+
+    keys_values: tuple[KeysValues, ...]
+    times: Tensor
+    lengths: tuple[int, ...]
+
+
 class SelfAttention(nn.Module):
     """Attention within a clip. x [L D] -> [L D]."""
 
@@ -76,11 +92,16 @@ class SelfAttention(nn.Module):
         self.q, self.k, self.v, self.out = (Linear(width, width) for _ in range(4))
         self.norm_q, self.norm_k = RMSNorm(width), RMSNorm(width)
 
-    def forward(self, x: Tensor, rotation: Tensor, lengths: Sequence[int], masks: Sequence[Tensor | None]) -> Tensor:
+    def forward(self, x: Tensor, rotation: Tensor, sight: Sight, past: KeysValues | None = None, kept: list[KeysValues] | None = None) -> Tensor:
+        """past: keys and values [S N K] of earlier calls, seen too; kept: a list that takes those of this call with them."""
         q = rotate(self.norm_q(self.q(x)).unflatten(-1, (self.heads, -1)), rotation)  # [L N K]
         k = rotate(self.norm_k(self.k(x)).unflatten(-1, (self.heads, -1)), rotation)
         v = self.v(x).unflatten(-1, (self.heads, -1))
-        return self.out(packed_attention(q, k, v, lengths, masks).flatten(-2))
+        if past is not None:
+            k, v = (joined(old, new, sight.past, sight.lengths) for old, new in zip(past, (k, v), strict=True))  # [S + L N K]
+        if kept is not None:
+            kept.append((k, v))
+        return self.out(packed_attention(q, k, v, sight).flatten(-2))
 
 
 class CrossAttention(nn.Module):
@@ -113,14 +134,14 @@ class Block(nn.Module):
         self.cross = CrossAttention(width, config.heads)
         self.wide, self.narrow = Linear(width, config.feedforward), Linear(config.feedforward, width)
 
-    def forward(self, x: Tensor, modulation: Tensor, levels: Levels, dtype: torch.dtype, rotation: Tensor,
-                lengths: Sequence[int], masks: Sequence[Tensor | None], spans: Sequence[int], keys_values: tuple[Tensor, Tensor], text_mask: Tensor) -> Tensor:  # fmt: skip
+    def forward(self, x: Tensor, modulation: Tensor, levels: Levels, dtype: torch.dtype, rotation: Tensor, sight: Sight, spans: Sequence[int],
+                text: KeysValues, text_mask: Tensor, past: KeysValues | None = None, kept: list[KeysValues] | None = None) -> Tensor:  # fmt: skip
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table).unbind(1)  # each [G D]
         h = modulate(layer_norm(x), shift1, scale1, levels, dtype)  # [L D]
-        x = gated(x, self.attention(h, rotation, lengths, masks), gate1, levels)
-        x = x + self.cross(self.norm_cross(x).to(dtype), keys_values, text_mask, spans)
+        x = gated(x, self.attention(h, rotation, sight, past, kept), gate1, levels)
+        x = x + self.cross(self.norm_cross(x).to(dtype), text, text_mask, spans)
         h = modulate(layer_norm(x), shift2, scale2, levels, dtype)
-        h = self.narrow(F.gelu(self.wide(h), approximate="tanh"))
+        h = self.narrow(linear_gelu(self.wide, h))
         return gated(x, h, gate2, levels)
 
 
@@ -169,13 +190,17 @@ class Transformer(nn.Module):
         text, mask = self.text(features.to(self.compute_dtype), mask)
         return Condition(tuple(block.cross.prepare(text) for block in self._blocks()), mask)
 
-    def denoise(self, pack: Pack, condition: Condition) -> Tensor:
-        """Span b of the pack (a clip, or a part of one) under text b of the condition: tokens [L C] at their levels -> [L C], fp32."""
+    def denoise(self, pack: Pack, condition: Condition, cache: Cache | None = None, kept: list[KeysValues] | None = None) -> Tensor:
+        """Span b of the pack (a clip, or a part of one) under text b of the condition: tokens [L C] at their levels -> [L C], fp32.
+
+        cache: the finished latents of each clip, which every token of it sees: what comes out is what the whole clips would give under the
+        causal mask. kept: a list that takes the keys and values of every block (`remember` asks for them).
+        """
         dtype = self.compute_dtype
         levels = Levels(pack.level_ids, len(pack.sigma))
         level_samples = torch.zeros_like(pack.sigma, dtype=torch.long).scatter_(0, pack.level_ids, pack.sample_ids)  # [G]
         rotation = rotations(pack.positions, self.config.width // self.config.heads)  # [L 1 K/2]
-        masks = [_causal_mask(p[:, 0]) if c else None for p, c in zip(pack.positions.split(list(pack.lengths)), pack.causal, strict=True)]
+        sight = Sight.of(pack.lengths, pack.causal, pack.positions[:, 0], *((cache.lengths, cache.times) if cache else ()))
 
         time = self.time2(F.silu(self.time1(sinusoids(1000 * pack.sigma, FREQUENCIES))))  # [G D]
         time = time + self.extras2(F.silu(self.extras1(pack.extras.float())))[level_samples]  # [G D]
@@ -184,10 +209,22 @@ class Transformer(nn.Module):
         modulation = self.modulation(F.silu(time)).unflatten(-1, (6, -1))  # [G 6 D]
         place = self.place(sinusoids(pack.positions, *PLACE).flatten(-2).to(dtype))  # [L D]
         x = self.embed(pack.tokens.to(dtype)).float() + place.float()  # [L D]
-        for block, keys_values in zip(self.blocks, condition.keys_values, strict=True):
-            x = block(x, modulation, levels, dtype, rotation, pack.lengths, masks, pack.spans, keys_values, condition.mask)
+        pasts = cache.keys_values if cache else (None,) * len(self.blocks)
+        for block, text, past in zip(self.blocks, condition.keys_values, pasts, strict=True):
+            x = block(x, modulation, levels, dtype, rotation, sight, pack.spans, text, condition.mask, past, kept)
         shift, scale = (time[:, None] + self.table).unbind(1)  # [G D]
         return self.out(modulate(layer_norm(x), shift, scale, levels, dtype)).float()  # [L C]
+
+    def remember(self, pack: Pack, condition: Condition, cache: Cache | None = None) -> Cache:
+        """The cache with the latents of the pack (finished ones, at the small noise of context) behind it. Its clips must be causal."""
+        assert all(pack.causal), "only what never sees later latents can be remembered"
+        kept: list[KeysValues] = []
+        self.denoise(pack, condition, cache, kept)
+        times = pack.positions[:, 0]
+        if cache is None:
+            return Cache(tuple(kept), times, pack.lengths)
+        lengths = tuple(old + new for old, new in zip(cache.lengths, pack.lengths, strict=True))
+        return Cache(tuple(kept), joined(cache.times, times, cache.lengths, pack.lengths), lengths)
 
     def _steered(self, actions: Tensor) -> Tensor:
         """actions [G A] -> [G D]. ValueError if this network was not made to be steered, or otherwise."""
@@ -199,8 +236,3 @@ class Transformer(nn.Module):
         """Floating-point operations of one forward pass of one clip: 2 per weight of the blocks and token, plus attention."""
         per_token = 2 * sum(p.numel() for p in self.blocks.parameters() if p.ndim == 2)
         return num_tokens * (per_token + 4 * self.config.depth * self.config.width * num_tokens)
-
-
-def _causal_mask(times: Tensor) -> Tensor:
-    """times [l] -> bool [l l]: a token sees its own and earlier times."""
-    return times[:, None] >= times[None, :]
