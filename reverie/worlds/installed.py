@@ -1,12 +1,15 @@
-"""The worlds that are there: the diorama, and those that installed packages offer under the entry point group `reverie.worlds`."""
+"""The worlds that are there: the diorama, the wide world, and those that installed packages offer under the entry point group `reverie.worlds`."""
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 from reverie.config import did_you_mean
 from reverie.worlds.diorama import Diorama
 from reverie.worlds.scene import World
+from reverie.worlds.wide import Wide
 
 GROUP = "reverie.worlds"
+OURS: dict[str, Callable[[], World]] = {world.name: world for world in (Diorama, Wide)}
 
 
 def _offered() -> dict[str, EntryPoint]:
@@ -14,14 +17,14 @@ def _offered() -> dict[str, EntryPoint]:
 
 
 def world_names() -> list[str]:
-    """The names of all worlds, the diorama first."""
-    return [Diorama.name, *sorted(set(_offered()) - {Diorama.name})]
+    """The names of all worlds, ours first."""
+    return [*OURS, *sorted(set(_offered()) - set(OURS))]
 
 
 def load_world(name: str) -> World:
     """A world by its name. ValueError if there is none, or if the package that offers it does not keep the protocol."""
-    if name == Diorama.name:
-        return Diorama()
+    if name in OURS:
+        return OURS[name]()
     points = _offered()
     if name not in points:
         raise ValueError(f"no world {name!r}{did_you_mean(name, world_names())}")
