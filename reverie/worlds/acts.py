@@ -133,11 +133,11 @@ def _blocks(bodies: list[Frames], halves: list[np.ndarray], colours: list[tuple[
 
 
 def _event(kind: str, n: int, start: float, end: float, other: str = "") -> Event:
-    return Event(kind=kind, subject=n, other=other, start=round(start, 4), end=round(max(start, end), 4))
+    return Event(kind=kind, subject=n, other=other, start=round(float(start), 4), end=round(float(max(start, end)), 4))
 
 
 def _cause(n: int, cause: str, time: float, effect: str, effect_time: float) -> Cause:
-    return Cause(subject=n, cause=cause, time=round(time, 4), effect=effect, effect_time=round(effect_time, 4))
+    return Cause(subject=n, cause=cause, time=round(float(time), 4), effect=effect, effect_time=round(float(effect_time), 4))
 
 
 # --- what breaks and falls ---
@@ -217,7 +217,7 @@ def _tower(scene: Scene, format: Format) -> Played:
     poses, touch, _ = _struck(scene, format, bodies, names, start - way, speed)
     colour = paint(tower.colour, tower.material)
     blocks = [poses[name] for name in names]
-    height = np.max([p[:, 2] for p, _ in blocks], 0) + half
+    height = blocks[-1][0][:, 2] + half  # of the block that was on top
     fallen = np.flatnonzero(height < 0.6 * height[0])
     state = tuple("standing" if t not in fallen else "fallen" for t in range(format.num_frames))
     places = np.mean([p for p, _ in blocks], 0), np.tile(np.eye(3), (format.num_frames, 1, 1))
@@ -377,7 +377,7 @@ def _track(scene: Scene, format: Format) -> Played:
     for t in range(format.num_frames):
         s = Sketch()
         for n, (x, y) in enumerate(spots):
-            s.add("ellipsoid", (0.19, 0.42 * radius, 0.012), (x, y, 0.004) if laid[t, n] else ABSENT, (0.62, 0.68, 0.80))
+            s.add("ellipsoid", (0.2, 0.5 * radius, 0.014), (x, y, 0.004) if laid[t, n] else ABSENT, (0.45, 0.52, 0.68))
         effects.append(s)
     level = gap * laid.sum(1)
     took = [np.interp(m, way, np.arange(format.num_frames)) / format.fps for m in (0.3, 0.3 + 0.6 * gap)] if way[-1] > 1 else []
@@ -397,12 +397,12 @@ def _dust(scene: Scene, format: Format) -> Played:
     puffs = []
     for time in steps[:30]:
         at = [float(np.interp(time, fine, rows[:, k])) for k in (0, 1)]
-        puffs += [(time + LAG, np.array([*at, 0.08]) + rng.normal(0, [0.14, 0.12, 0.02]), rng.uniform([-0.1, -0.1, 0.22], [0.1, 0.1, 0.6]), rng.uniform(0.11, 0.24)) for _ in range(4)]
+        puffs += [(time + LAG, np.array([*at, 0.08]) + rng.normal(0, [0.14, 0.12, 0.02]), rng.uniform([-0.15, -0.1, 0.3], [0.15, 0.1, 0.9]), rng.uniform(0.15, 0.3)) for _ in range(4)]
     effects = []
     for t in range(format.num_frames):
         s, now = Sketch(), t / format.fps
         for begin, at, drift, size in puffs:
-            s.add("haze:ellipsoid", (size, size, size * 0.8), at + drift * (now - begin) if begin < now < begin + 1.0 else ABSENT, (0.80, 0.68, 0.47) if scene.surroundings == "desert" else (0.88, 0.81, 0.64))
+            s.add("haze:ellipsoid", (size, size, size * 0.8), at + drift * (now - begin) if begin < now < begin + 1.0 else ABSENT, (0.93, 0.86, 0.72))
         effects.append(s)
     level = tuple(float(sum(time + LAG < t / format.fps for time in steps)) for t in range(format.num_frames))
     motion = Motion(motion.positions, motion.rotations, motion.gaits, (), motion.physics, (), ("running",) * format.num_frames, level)
@@ -433,9 +433,9 @@ def _paint(scene: Scene, format: Format) -> Played:
     for t in range(format.num_frames):
         s, easel = Sketch(), Sketch()
         bristle = places[t]
-        s.limb(bristle + turns @ [0, 0, 0.35], bristle + turns @ [0, 0, 1.35], 0.06, BROWN)
-        s.limb(bristle + turns @ [0, 0, 0.22], bristle + turns @ [0, 0, 0.4], 0.085, STEEL)
-        s.limb(bristle + turns @ [0, 0, 0.05], bristle + turns @ [0, 0, 0.22], 0.1, colour)
+        s.limb(bristle + turns @ [0, 0, 0.35], bristle + turns @ [0, 0, 1.5], 0.08, (0.72, 0.50, 0.26))
+        s.limb(bristle + turns @ [0, 0, 0.22], bristle + turns @ [0, 0, 0.4], 0.11, STEEL)
+        s.limb(bristle + turns @ [0, 0, 0.05], bristle + turns @ [0, 0, 0.22], 0.13, colour)
         easel.add("box", (1.45, 0.03, 1.0), (0, y, 1.95), CREAM)
         easel.add("box", (1.52, 0.03, 1.07), (0, y + 0.03, 1.95), BROWN)
         for x in (-1.1, 1.1):
@@ -510,7 +510,7 @@ def _spill(scene: Scene, format: Format) -> Played:
     """A ball rolls against a cup; it tips over; then its grains run out."""
     ball, cup = scene.subjects
     scale, rng = SIZES[cup.size], generator(scene.seed, scene.index, 54)
-    grains, small, x = 34, 0.115, 0.25
+    grains, small, x = 36, 0.13, 0.25
     speed = 2.0 + 0.8 * ball.vigour
     radius = HALF["ball"][0] * SIZES[ball.size]
     way = min(1.3, 0.3 * format.seconds * speed)
@@ -520,8 +520,10 @@ def _spill(scene: Scene, format: Format) -> Played:
     middle = np.array([x, ball.lane, 0.66 * scale])
     bodies = f'<body name="cup" mocap="true" pos="{_w(middle)}">{walls}</body>' + _roller("ball", ball, x - 0.58 * scale - radius - way, ball.lane)[0]
     for n in range(grains):
-        r, a = 0.3 * scale * math.sqrt(float(rng.uniform(0, 1))), float(rng.uniform(0, 2 * math.pi))
-        bodies += _free(f"g{n}", middle + [r * math.cos(a), r * math.sin(a), (-0.45 + 0.032 * n) * scale], f'type="sphere" size="{small}" condim="3" friction=".4 .005 .0005"')
+        layer, k = divmod(n, 6)  # five in a ring and one in the middle, turned from layer to layer, so that none overlap
+        r, a = (0.0 if k == 5 else 0.275), 2 * math.pi * k / 5 + layer + float(rng.uniform(-0.1, 0.1))
+        at = middle + [r * math.cos(a), r * math.sin(a), -0.54 * scale + small + 0.005 + 2.02 * small * layer * 0.95]
+        bodies += _free(f"g{n}", at, f'type="sphere" size="{small}" condim="3" friction=".4 .005 .0005" solref=".01 1"')
     rig = _Rig(scene, format, bodies, warm_up=0.35)
     hit = [-1.0]
     lasts = min(0.55, 0.3 * max(format.seconds, 0.1))
@@ -583,7 +585,7 @@ def _light(scene: Scene, format: Format) -> Played:
     lamp_motion = _moved(_still((x, person.lane + 0.5, 0.0), 0.0, format.num_frames), lamp, (), tuple("on" if v else "off" for v in lit), tuple(float(v) for v in lit), gaits)
     bulb = np.array([x, person.lane + 0.2, 2.1 * SIZES[lamp.size]])
     glows = tuple(((bulb, (0.9, 0.8, 0.55) if v else (0.0, 0.0, 0.0)),) for v in lit)
-    played = Played(Take([_walker(person, xs, person.lane, format.fps), lamp_motion], brightness=tuple(1.0 if v else 0.5 for v in lit), glows=glows))
+    played = Played(Take([_walker(person, xs, person.lane, format.fps), lamp_motion], brightness=tuple(1.15 if v else 0.6 for v in lit), glows=glows))
     if lit[-1] and not lit[0]:
         played.causes = [_cause(1, "is switched on by subject 0", pressed, "lights up", pressed + LAG)]
         played.events = [_event("switch", 0, pressed, pressed, "subject 1"), _event("light_up", 1, pressed + LAG, format.seconds)]

@@ -1,15 +1,17 @@
-"""The worlds that are there: the diorama, the wide world, and those that installed packages offer under the entry point group `reverie.worlds`."""
+"""The worlds that are there: the diorama, the wide world, two games, and those that installed packages offer under the entry point group `reverie.worlds`."""
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 from reverie.config import did_you_mean
+from reverie.worlds.crafter import Crafter
 from reverie.worlds.diorama import Diorama
 from reverie.worlds.scene import World
+from reverie.worlds.vizdoom import Vizdoom
 from reverie.worlds.wide import Wide
 
 GROUP = "reverie.worlds"
-OURS: dict[str, Callable[[], World]] = {world.name: world for world in (Diorama, Wide)}
+OURS: dict[str, Callable[[], World]] = {world.name: world for world in (Diorama, Wide, Crafter, Vizdoom)}
 
 
 def _offered() -> dict[str, EntryPoint]:

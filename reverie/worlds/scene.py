@@ -144,8 +144,8 @@ class Maps:
     """
 
     depth: np.ndarray
-    masks: np.ndarray
-    flow: np.ndarray
+    masks: np.ndarray | None = None  # games know neither masks nor flow
+    flow: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +214,18 @@ class WideScene(Scene):
     shots: tuple[Shot, ...] = ()
     causes: tuple[Cause, ...] = ()
     brightness: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameScene(Scene):
+    """A clip of a game: which one (`surroundings` is its level), the aim that the policy plays for, and per frame what the player does from that frame on, where it is
+    (docs/worlds.md says in which units), what it has and how well it is. Events tell what the player did, as measured; their subject is always 0."""
+
+    aim: str = ""
+    actions: tuple[str, ...] = ()
+    positions: Rows = ()
+    inventory: tuple[dict[str, float], ...] = ()
+    health: tuple[float, ...] = ()
 
 
 def truth_of(scene: Scene) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def _act(rng: np.random.Generator, scene: WideScene) -> WideScene:
     for n, choice in enumerate(kinds):
         kind = str(rng.choice(_kinds(scene, choice)))
         mover = {"track": "roll", "dust": "run", "light": "walk", "eaten": "walk"}.get(plot)
-        size = {"eaten": ("large", "small")[n], "spill": ("small", "large")[n], "tilt": "small", "chain": "small", "topple": "small"}.get(plot, str(rng.choice(list(SIZES))))
+        size = {"eaten": ("large", "small")[n], "spill": ("small", "large")[n], "tilt": "small", "chain": "small", "topple": "small", "melt": "large", "light": "large"}.get(plot, str(rng.choice(list(SIZES))))
         cast.append(WideSubject(
             kind=kind, colour=_colour(rng, kind, {"roll", "fall", "walk", "run", "stop", "stand"}, cast), size=size, material="glass" if plot == "shatter" else str(rng.choice(MATERIALS)),
             action=f"{mover}_{side}" if mover and n == 0 else "fall" if plot == "shatter" else "stand", lane=float(rng.uniform(-0.2, 0.4)) if n == 0 else cast[0].lane,
@@ -260,7 +260,7 @@ def _generic(scene: WideScene, own: list[Event]) -> list[Event]:
     kept = []
     for event in events_of(scene):
         verb = event.kind.partition("_")[0]
-        if event.subject in acted and (verb == "stand" or scene.plot in ("shatter", "tilt") and verb in ("fall", "bounce", "stand")):
+        if event.subject in acted and (verb in ("stand", "stop", "go", "slide") and scene.subjects[event.subject].kind in ("cup", "burger", "lamp", "candle", "monster", "dog", "cat") or scene.plot in ("shatter", "tilt") and verb in ("fall", "bounce", "stand", "slide", "go", "stop")):
             continue
         if scene.plot == "tables" and (event.subject > 0 or verb == "hidden"):
             continue
