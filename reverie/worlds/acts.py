@@ -4,6 +4,7 @@
 physics (MuJoCo); gears turn in the exact ratio of their teeth; burger, candle, brush and lamp follow a plan. What `state` and `level` of a subject mean is in docs/worlds.md.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,11 +17,10 @@ from reverie.worlds.figures import HALF, SIZES, paint
 from reverie.worlds.filming import Take
 from reverie.worlds.menagerie import BROWN, CHEESE, CREAM, SLICES, STEEL, cup_walls
 from reverie.worlds.motion import SPEEDS, Motion, simulate, visible
+from reverie.worlds.rig import Frames, Rig, free, quat, words
 from reverie.worlds.scene import Cause, Event, Format, Scene, Subject
 
-SUBSTEP = 0.004  # seconds at most, of the acts' physics
 LAG = 0.03  # seconds from a planned cause to its effect
-Frames = tuple[np.ndarray, np.ndarray]  # positions [T 3], rotations [T 3 3]
 
 
 @dataclass
@@ -37,77 +37,6 @@ def perform(scene: Scene, format: Format) -> Played:
     return ACTS[scene.plot](scene, format)
 
 
-# --- physics ---
-
-
-class _Rig:
-    """Bodies on the ground, stepped from frame to frame; `each` is called after every step with the time."""
-
-    def __init__(self, scene: Scene, format: Format, bodies: str, warm_up: float = 0.0) -> None:
-        import mujoco
-
-        self.mujoco, self.format = mujoco, format
-        self.per_frame = math.ceil(1 / format.fps / SUBSTEP - 1e-9)
-        self.substep = 1 / format.fps / self.per_frame
-        self.model = mujoco.MjModel.from_xml_string(
-            f'<mujoco><option timestep="{self.substep!r}" gravity="0 0 {-scene.gravity}"/><default><geom density="100" friction=".6 .005 .0005" solref="-9000 -60" condim="4"/></default>'
-            f'<worldbody><geom name="ground" type="plane" size="0 0 .1"/>{bodies}</worldbody></mujoco>'
-        )
-        self.data = mujoco.MjData(self.model)
-        self.warm_up = warm_up
-
-    def put(self, body: str, velocity: np.ndarray, spin: np.ndarray) -> None:
-        """Give a free body its velocity and its spin (its own frame)."""
-        dof = self.model.jnt_dofadr[self.model.body(body).jntadr[0]]
-        self.data.qvel[dof : dof + 3], self.data.qvel[dof + 3 : dof + 6] = velocity, spin
-
-    def touching(self, a: str, b: str) -> bool:
-        """Whether any geoms of two bodies ("world": the ground) touch now."""
-        wanted = {self.model.body(a).id, self.model.body(b).id}
-        owner = self.model.geom_bodyid
-        return any({int(owner[i]), int(owner[j])} == wanted for i, j in self.data.contact.geom)
-
-    def run(self, first: int = 0, each: Callable[[float], bool] | None = None) -> tuple[dict[str, Frames], int]:
-        """From step `first` to the last frame, or until `each` returns True: (poses of every body in every frame from there on, the step at which it ended)."""
-        for _ in range(round(self.warm_up / self.substep)):
-            self.mujoco.mj_step(self.model, self.data)
-        step, last = first, (self.format.num_frames - 1) * self.per_frame
-        places, turns = [], []
-        self.mujoco.mj_forward(self.model, self.data)
-        while True:
-            if step % self.per_frame == 0:
-                places.append(self.data.xpos.copy())
-                turns.append(self.data.xmat.reshape(-1, 3, 3).copy())
-            if step == last:
-                break
-            self.mujoco.mj_step(self.model, self.data)
-            step += 1
-            if each and each(step * self.substep):
-                break
-        self.mujoco.mj_kinematics(self.model, self.data)
-        names = [self.model.body(n).name for n in range(self.model.nbody)]
-        shape = (len(places), self.model.nbody)
-        p, r = np.array(places).reshape(*shape, 3), np.array(turns).reshape(*shape, 3, 3)
-        return {name: (p[:, n], r[:, n]) for n, name in enumerate(names)}, step
-
-
-def _free(name: str, at: tuple[float, ...] | np.ndarray, geom: str, turn: np.ndarray | None = None) -> str:
-    quat = np.array([1.0, 0, 0, 0]) if turn is None else _quat(turn)
-    return f'<body name="{name}" pos="{_w(at)}" quat="{_w(quat)}"><freejoint/><geom {geom}/></body>'
-
-
-def _w(numbers: tuple[float, ...] | np.ndarray) -> str:
-    return " ".join(f"{v:.6f}" for v in numbers)
-
-
-def _quat(m: np.ndarray) -> np.ndarray:
-    import mujoco
-
-    quat = np.empty(4)
-    mujoco.mju_mat2Quat(quat, np.ascontiguousarray(m).ravel())
-    return quat
-
-
 def _moved(frames: Frames, subject: Subject, extras: tuple[Sketch, ...] = (), state: tuple[str, ...] = (), level: tuple[float, ...] = (), gaits: tuple[Gait, ...] = ()) -> Motion:
     return Motion(frames[0], frames[1], gaits or tuple(Gait() for _ in frames[0]), (), {"scale": SIZES[subject.size]}, extras, state, level)
 
@@ -119,7 +48,7 @@ def _still(at: tuple[float, float, float], heading: float, count: int) -> Frames
 def _roller(name: str, subject: Subject, x: float, y: float) -> tuple[str, float]:
     """(a ball that is to roll, its radius)."""
     radius = HALF["ball"][0] * SIZES[subject.size]
-    return _free(name, (x, y, radius), f'type="sphere" size="{radius}" density="160"'), radius
+    return free(name, (x, y, radius), f'type="sphere" size="{radius}" density="160"'), radius
 
 
 def _blocks(bodies: list[Frames], halves: list[np.ndarray], colours: list[tuple[float, ...]], painted: bool = True) -> tuple[Sketch, ...]:
@@ -150,8 +79,12 @@ def _shatter(scene: Scene, format: Format) -> Played:
     half = np.array(HALF[subject.kind]) * SIZES[subject.size] * 0.92
     turn = turned("z", math.radians(subject.heading)) @ turned("x", 0.5 * subject.vigour) @ turned("y", 0.4)
     drop = min(subject.height * high, 4.9 * (0.55 * max(format.seconds, 0.1)) ** 2 + 0.4)
-    shape = f'type="sphere" size="{half[0]}"' if subject.kind == "ball" else f'type="{"box" if subject.kind == "cube" else "cylinder"}" size="{half[0]} {_w(half[1:]) if subject.kind == "cube" else half[2]}"'
-    whole = _Rig(scene, format, _free("whole", (subject.at, subject.lane, drop + half.max() * 1.2), shape, turn))
+    shape = (
+        f'type="sphere" size="{half[0]}"'
+        if subject.kind == "ball"
+        else f'type="{"box" if subject.kind == "cube" else "cylinder"}" size="{half[0]} {words(half[1:]) if subject.kind == "cube" else half[2]}"'
+    )
+    whole = Rig(scene, format, free("whole", (subject.at, subject.lane, drop + half.max() * 1.2), shape, turn))
     poses, broke = whole.run(each=lambda time: whole.touching("whole", "world"))
     frames, count = poses["whole"], format.num_frames
     if len(frames[0]) == count:
@@ -164,11 +97,11 @@ def _shatter(scene: Scene, format: Format) -> Played:
         size = np.maximum((top - low) / 2, 0.08) * half * (0.75 if subject.kind == "ball" else 0.93)
         centre = at + turn @ ((low + top) / 2 * half * 0.9)
         centre[2] = max(centre[2], np.abs(turn[2]) @ size + 0.005)
-        bodies += _free(f"p{n}", centre, f'type="box" size="{_w(size)}"', turn)
+        bodies += free(f"p{n}", centre, f'type="box" size="{words(size)}"', turn)
         halves.append(size)
         away = centre - at + rng.normal(0, 0.12, 3)
         speeds.append(velocity * [0.4, 0.4, -0.12] + away / max(np.linalg.norm(away), 0.1) * rng.uniform(0.5, 2.2) + [0, 0, 0.7])
-    pieces = _Rig(scene, format, bodies)
+    pieces = Rig(scene, format, bodies)
     for n, speed in enumerate(speeds):
         pieces.put(f"p{n}", speed, rng.normal(0, 4, 3))
     first = broke + 1
@@ -193,7 +126,7 @@ def _shatter(scene: Scene, format: Format) -> Played:
 def _struck(scene: Scene, format: Format, bodies: str, names: list[str], x: float, speed: float) -> tuple[dict[str, Frames], float, float]:
     """A ball (subject 0) rolls from the left into bodies: (poses, seconds of the first touch or -1, its radius)."""
     ball, radius = _roller("ball", scene.subjects[0], x, scene.subjects[0].lane)
-    rig = _Rig(scene, format, ball + bodies)
+    rig = Rig(scene, format, ball + bodies)
     rig.put("ball", np.array([speed, 0, 0]), np.array([0, speed / radius, 0]))
     touch = [-1.0]
 
@@ -210,7 +143,7 @@ def _tower(scene: Scene, format: Format) -> Played:
     ball, tower = scene.subjects
     half, x = 0.29 * SIZES[tower.size] / 0.9, 0.75
     names = [f"b{n}" for n in range(5)]
-    bodies = "".join(_free(name, (x + 0.03 * (-1) ** n, ball.lane, half * (2 * n + 1)), f'type="box" size="{half} {half} {half}" density="55"') for n, name in enumerate(names))
+    bodies = "".join(free(name, (x + 0.03 * (-1) ** n, ball.lane, half * (2 * n + 1)), f'type="box" size="{half} {half} {half}" density="55"') for n, name in enumerate(names))
     start = x - half - HALF["ball"][0] * SIZES[ball.size]
     speed = 2.3 + 0.9 * ball.vigour
     way = min(1.5, 0.4 * format.seconds * speed)
@@ -222,7 +155,9 @@ def _tower(scene: Scene, format: Format) -> Played:
     state = tuple("standing" if t not in fallen else "fallen" for t in range(format.num_frames))
     places = np.mean([p for p, _ in blocks], 0), np.tile(np.eye(3), (format.num_frames, 1, 1))
     tones = [colour if n % 2 == 0 else shade(colour, 0.7) for n in range(5)]
-    take = Take([_moved(poses["ball"], ball), _moved(places, tower, _blocks(blocks, [np.full(3, half)] * 5, tones), state, tuple(height))], ((0, 1, round(touch, 4)),) if touch > 0 else ())
+    take = Take(
+        [_moved(poses["ball"], ball), _moved(places, tower, _blocks(blocks, [np.full(3, half)] * 5, tones), state, tuple(height))], ((0, 1, round(touch, 4)),) if touch > 0 else ()
+    )
     if not len(fallen) or touch < 0:
         return Played(take)
     begin = max(fallen[0] / format.fps, touch + LAG)
@@ -235,7 +170,7 @@ def _chain(scene: Scene, format: Format) -> Played:
     ball, row = scene.subjects
     half, gap, x = np.array([0.09, 0.32, 0.62]) * SIZES[row.size] / 0.95, 0.42, -0.95
     names = [f"d{n}" for n in range(8)]
-    bodies = "".join(_free(name, (x + gap * n, ball.lane, half[2]), f'type="box" size="{_w(half)}"') for n, name in enumerate(names))
+    bodies = "".join(free(name, (x + gap * n, ball.lane, half[2]), f'type="box" size="{words(half)}"') for n, name in enumerate(names))
     speed = 1.3 + 0.5 * ball.vigour
     way = min(0.8, 0.3 * format.seconds * speed)
     poses, touch, _ = _struck(scene, format, bodies, names, x - half[0] - HALF["ball"][0] * SIZES[ball.size] - way, speed)
@@ -251,7 +186,7 @@ def _chain(scene: Scene, format: Format) -> Played:
     if touch < 0 or not times:
         return Played(take)
     causes = [_cause(1, "is hit by subject 0", touch, "domino 1 falls", max(times[0], touch + LAG))]
-    causes += [_cause(1, f"domino {n} falls", a, f"domino {n + 1} falls", b) for n, (a, b) in enumerate(zip(times[:-1], times[1:], strict=True), 1) if b > a]
+    causes += [_cause(1, f"domino {n} falls", a, f"domino {n + 1} falls", b) for n, (a, b) in enumerate(itertools.pairwise(times), 1) if b > a]
     return Played(take, causes, [_event("chain", 1, max(times[0], touch + LAG), times[-1])] if len(set(count)) >= 4 and count[-1] >= 5 else [])
 
 
@@ -267,7 +202,7 @@ def _tilt(scene: Scene, format: Format) -> Played:
         f'<body name="plank" pos="0 {cube.lane} .62"><joint name="h" type="hinge" axis="0 1 0" limited="true" range="-13.5 13.5" damping=".6"/>'
         f'<geom type="box" size="{half} .42 .06" friction="1.2 .01 .001"/><geom type="box" pos="{-half + side} 0 .3" size="{side * 0.8} .3 .24" density="60"/></body>'
     )
-    rig = _Rig(scene, format, plank + _free("cube", (end, cube.lane, z), f'type="box" size="{_w(np.array(HALF["cube"]) * scale)}" density="130" friction="1.2 .01 .001"'))
+    rig = Rig(scene, format, plank + free("cube", (end, cube.lane, z), f'type="box" size="{words(np.array(HALF["cube"]) * scale)}" density="130" friction="1.2 .01 .001"'))
     rig.data.qpos[0] = -lean
     touch = [-1.0]
 
@@ -294,7 +229,9 @@ def _tilt(scene: Scene, format: Format) -> Played:
     if touch[0] < 0 or not len(risen) or angle.max() < 4 or state[0] != "left down":
         return Played(take, [], [])
     fell = [_event("fall", 0, 0.0, touch[0])] if drop > 0.9 else []
-    return Played(take, [_cause(1, "is hit by subject 0", touch[0], "tilts", risen[0] / format.fps)], [*fell, _event("tilt", 1, risen[0] / format.fps, float(angle.argmax()) / format.fps)])
+    return Played(
+        take, [_cause(1, "is hit by subject 0", touch[0], "tilts", risen[0] / format.fps)], [*fell, _event("tilt", 1, risen[0] / format.fps, float(angle.argmax()) / format.fps)]
+    )
 
 
 # --- precise mechanics ---
@@ -306,7 +243,11 @@ def _swing(scene: Scene, format: Format) -> Played:
     length, top, scale = 2.1, 3.1, SIZES[subject.size]
     begin = math.radians(22 + 34 * subject.vigour) * (1 if subject.heading > 0 else -1)
     radius = 0.42 * scale
-    rig = _Rig(scene, format, f'<body name="bob" pos="0 {subject.lane} {top}"><joint type="hinge" axis="0 1 0"/><geom type="sphere" pos="0 0 {-length}" size="{radius}" contype="0" conaffinity="0"/></body>')
+    rig = Rig(
+        scene,
+        format,
+        f'<body name="bob" pos="0 {subject.lane} {top}"><joint type="hinge" axis="0 1 0"/><geom type="sphere" pos="0 0 {-length}" size="{radius}" contype="0" conaffinity="0"/></body>',
+    )
     rig.data.qpos[0] = begin
     turns = rig.run()[0]["bob"][1]
     angle = np.degrees(np.arctan2(turns[:, 0, 2], turns[:, 2, 2]))
@@ -328,7 +269,7 @@ def _swing(scene: Scene, format: Format) -> Played:
 
 def _gears(scene: Scene, format: Format) -> Played:
     """Two gears that mesh: their angles are in the inverse ratio of their teeth, exactly."""
-    first, second = scene.subjects
+    first, _second = scene.subjects
     rng = generator(scene.seed, scene.index, 52)
     teeth = int(rng.integers(8, 15)), int(rng.integers(8, 15))
     module = 2.5 / sum(teeth)  # metres of radius per tooth
@@ -388,7 +329,7 @@ def _track(scene: Scene, format: Format) -> Played:
 
 def _dust(scene: Scene, format: Format) -> Played:
     """Running feet raise dust, which drifts up and is gone after a second."""
-    (subject,), rng = scene.subjects, generator(scene.seed, scene.index, 53)
+    (_subject,), rng = scene.subjects, generator(scene.seed, scene.index, 53)
     motion = simulate(scene, format)[0][0]
     fine = np.arange(0, format.seconds + 1e-9, 0.02)
     rows = np.stack([np.interp(fine, np.arange(format.num_frames) / format.fps, motion.positions[:, k]) for k in (0, 1)], 1)
@@ -396,8 +337,10 @@ def _dust(scene: Scene, format: Format) -> Played:
     steps = [float(fine[np.searchsorted(way, d)]) for d in np.arange(0.25, way[-1] - 0.05, 0.5)]  # seconds at which a foot comes down
     puffs = []
     for time in steps[:30]:
-        at = [float(np.interp(time, fine, rows[:, k])) for k in (0, 1)]
-        puffs += [(time + LAG, np.array([*at, 0.08]) + rng.normal(0, [0.14, 0.12, 0.02]), rng.uniform([-0.15, -0.1, 0.3], [0.15, 0.1, 0.9]), rng.uniform(0.15, 0.3)) for _ in range(4)]
+        x, y = (float(np.interp(time, fine, rows[:, k])) for k in (0, 1))
+        puffs += [
+            (time + LAG, np.array([x, y, 0.08]) + rng.normal(0, [0.14, 0.12, 0.02]), rng.uniform([-0.15, -0.1, 0.3], [0.15, 0.1, 0.9]), rng.uniform(0.15, 0.3)) for _ in range(4)
+        ]
     effects = []
     for t in range(format.num_frames):
         s, now = Sketch(), t / format.fps
@@ -442,7 +385,7 @@ def _paint(scene: Scene, format: Format) -> Played:
             easel.limb((x, y + 0.1, 0), (x * 0.7, y + 0.1, 3.2), 0.06, BROWN)
         easel.add("box", (1.5, 0.12, 0.05), (0, y, 0.9), BROWN)
         for n in range(count):
-            easel.add("ellipsoid", (0.13, 0.02, 0.12), [spots[n, 0], y - 0.03, spots[n, 2]] if laid[t, n] else ABSENT, colour)
+            easel.add("ellipsoid", (0.13, 0.02, 0.12), np.array([spots[n, 0], y - 0.03, spots[n, 2]]) if laid[t, n] else ABSENT, colour)
         extras.append(s)
         effects.append(easel)
     level = tuple(float(v) for v in laid.sum(1) * 6.0 / count)
@@ -515,16 +458,16 @@ def _spill(scene: Scene, format: Format) -> Played:
     radius = HALF["ball"][0] * SIZES[ball.size]
     way = min(1.3, 0.3 * format.seconds * speed)
     foot = np.array([x + 0.56 * scale, ball.lane, 0.0])  # the edge about which it tips
-    walls = "".join(f'<geom type="box" pos="{_w(p * scale)}" quat="{_w(_quat(r))}" size="{_w(np.array(s) * scale)}"/>' for p, s, r in cup_walls())
+    walls = "".join(f'<geom type="box" pos="{words(p * scale)}" quat="{words(quat(r))}" size="{words(np.array(s) * scale)}"/>' for p, s, r in cup_walls())
     walls += f'<geom type="cylinder" pos="0 0 {-0.6 * scale}" size="{0.52 * scale} {0.05 * scale}"/>'
     middle = np.array([x, ball.lane, 0.66 * scale])
-    bodies = f'<body name="cup" mocap="true" pos="{_w(middle)}">{walls}</body>' + _roller("ball", ball, x - 0.58 * scale - radius - way, ball.lane)[0]
+    bodies = f'<body name="cup" mocap="true" pos="{words(middle)}">{walls}</body>' + _roller("ball", ball, x - 0.58 * scale - radius - way, ball.lane)[0]
     for n in range(grains):
         layer, k = divmod(n, 6)  # five in a ring and one in the middle, turned from layer to layer, so that none overlap
         r, a = (0.0 if k == 5 else 0.275), 2 * math.pi * k / 5 + layer + float(rng.uniform(-0.1, 0.1))
         at = middle + [r * math.cos(a), r * math.sin(a), -0.54 * scale + small + 0.005 + 2.02 * small * layer * 0.95]
-        bodies += _free(f"g{n}", at, f'type="sphere" size="{small}" condim="3" friction=".4 .005 .0005" solref=".01 1"')
-    rig = _Rig(scene, format, bodies, warm_up=0.35)
+        bodies += free(f"g{n}", at, f'type="sphere" size="{small}" condim="3" friction=".4 .005 .0005" solref=".01 1"')
+    rig = Rig(scene, format, bodies, warm_up=0.35)
     hit = [-1.0]
     lasts = min(0.55, 0.3 * max(format.seconds, 0.1))
 
@@ -537,7 +480,7 @@ def _spill(scene: Scene, format: Format) -> Played:
         if hit[0] < 0 and rig.touching("ball", "cup"):
             hit[0] = time
         at, turn = pose(time)
-        rig.data.mocap_pos[0], rig.data.mocap_quat[0] = at, _quat(turn)
+        rig.data.mocap_pos[0], rig.data.mocap_quat[0] = at, quat(turn)
         return False
 
     for _ in range(round(rig.warm_up / rig.substep)):  # the grains come to rest before the ball moves

@@ -4,7 +4,9 @@ Only `tell` is called from outside. Every phrase comes from words.py and stands 
 what is in sight. There is no phrase for an intention.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +20,7 @@ PROP_IN_SIGHT = 0.006  # of the first picture
 DENSE = (60, 130)  # words
 
 Rng = np.random.Generator
+S = TypeVar("S", bound=Scene)
 
 
 def _pick(rng: Rng, options):  # type: ignore[no-untyped-def]
@@ -66,7 +69,7 @@ def _timeless(scene: Scene) -> bool:
 
 
 def _light_change(scene: Scene) -> str:
-    light = getattr(scene, "brightness", ())
+    light = scene.brightness
     return "" if not light or abs(light[-1] - light[0]) < 0.3 else "dims" if light[-1] < light[0] else "brightens"
 
 
@@ -277,7 +280,9 @@ def _picture(scene: Scene) -> str:
 def _zh_noun(rng: Rng, subject: Subject, details: str = "", measure: bool = True) -> str:
     if not subject.colour:
         manner = [f"{m}的" for m in _manner(rng, words.ZH_MANNERS, subject)]
-        return "".join([words.ZH_MEASURES.get(subject.kind, "一个") if measure else "", *manner, str(_pick(rng, words.ZH_SIZES[subject.size])), str(_pick(rng, words.ZH_KINDS[subject.kind]))])
+        return "".join(
+            [words.ZH_MEASURES.get(subject.kind, "一个") if measure else "", *manner, str(_pick(rng, words.ZH_SIZES[subject.size])), str(_pick(rng, words.ZH_KINDS[subject.kind]))]
+        )
     colour, kind = str(_pick(rng, words.ZH_COLOURS[subject.colour])), str(_pick(rng, words.ZH_KINDS[subject.kind]))
     count = words.ZH_MEASURES.get(subject.kind, "一个") if measure else ""
     material = str(_pick(rng, words.ZH_MATERIALS[subject.material])) if "m" in details else ""
@@ -389,12 +394,12 @@ KINDS_OF_STILL = ("medium", "medium", "short", "dense", "zh medium", "zh dense")
 _TELLERS = {"medium": _medium, "short": _short, "dense": _dense, "zh medium": _chinese, "zh short": _zh_short, "zh dense": _zh_dense}
 
 
-def _plainly(scene: Scene) -> Scene:
+def _plainly(scene: S) -> S:
     """The scene as it is told: without the colours that its style does not show."""
     return replace(scene, subjects=tuple(replace(s, colour="") for s in scene.subjects)) if scene.style in words.COLOURLESS else scene
 
 
-def tell(scene: Scene, parts: tuple[Scene, ...] = ()) -> Scene:
+def tell(scene: S, parts: tuple[S, ...] = ()) -> S:
     """The filmed scene with its captions: a pure function of the scene.
 
     Of the clip: four medium ones, two short, one dense, and in Chinese one medium, one short, one dense; of the first frame the same
@@ -408,14 +413,15 @@ def tell(scene: Scene, parts: tuple[Scene, ...] = ()) -> Scene:
     return replace(scene, captions=of_clip, still_captions=of_still, timed_captions=timed or _timed(rng, plain[0]))
 
 
-def _cut(rng: Rng, scene: Scene, parts: list[Scene], kind: str) -> str:
+def _cut(rng: Rng, scene: Scene, parts: Sequence[Scene], kind: str) -> str:
     """A caption of all shots, one after the other; short ones are of the first alone, and what follows a cut is never dense."""
     if "short" in kind:
         return str(_TELLERS[kind](rng, parts[0], True))
-    texts = []
+    texts, unstyled = [], dict[str, Any](style="")  # the style is said once
     for n, part in enumerate(parts):
         teller = _TELLERS[kind if n == 0 or "dense" not in kind else kind.replace("dense", "medium")]
-        text = str(teller(rng, part if n == 0 else replace(part, style=""), True)).rstrip(".。")
+        text = str(teller(rng, part if n == 0 else replace(part, **unstyled), True)).rstrip(".。")
         shot = str(_pick(rng, (words.ZH_SHOTS if "zh" in kind else words.SHOTS)[scene.shots[n].kind]))
-        texts.append(f"{shot}：{text}" if "zh" in kind else f"{shot}: {text}")
+        plain = n == 0 and scene.shots[0].kind == "place"  # the first place is not another one
+        texts.append(text if plain else f"{shot}：{text}" if "zh" in kind else f"{shot}: {text}")
     return f"；{words.ZH_CUT}".join(texts) if "zh" in kind else _capital(f"; {words.CUT} ".join(texts))

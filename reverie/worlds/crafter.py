@@ -4,6 +4,7 @@ A frame is a step of the game whatever the rate. A clip has an aim: to wander, g
 the nearest thing that serves it. What is told is what was measured: cells walked, things gained and used up, blows that struck, sleep.
 """
 
+import itertools
 from collections import OrderedDict, defaultdict, deque
 from dataclasses import replace
 from typing import Any
@@ -185,8 +186,8 @@ def _events(record: list[dict[str, Any]], fps: float) -> tuple[Event, ...]:
     """What the player did, from positions and belongings alone."""
     ways: list[str] = []
     found: list[tuple[str, int, int]] = []
-    for n, (now, then) in enumerate(zip(record[:-1], record[1:], strict=True)):
-        step = tuple(int(v) for v in then["at"] - now["at"])
+    for n, (now, then) in enumerate(itertools.pairwise(record)):
+        step = int(then["at"][0] - now["at"][0]), int(then["at"][1] - now["at"][1])
         ways.append({(-1, 0): "walk_left", (1, 0): "walk_right", (0, -1): "walk_up", (0, 1): "walk_down"}.get(step, ""))
         gain = {k: then["inventory"][k] - now["inventory"][k] for k in now["inventory"]}
         found += [(k, n, n + 1) for k in ("wood", "sapling", "drink") if gain[k] > 0] + ([("eat", n, n + 1)] if gain["food"] > 0 else [])

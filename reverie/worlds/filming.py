@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -172,10 +173,11 @@ def _measured(subject: Subject, motion: Motion, actor: _Actor, views: list[View]
     for view, points in zip(views, actor.points, strict=True):
         flat = view.project(points, aspect)[0]
         boxes.append([*flat.min(0), *flat.max(0)])
+    changed: dict[str, Any] = {"state": motion.state, "level": tuple(round(v, 4) for v in motion.level)} if motion.state else {}
     return replace(
         subject, track=_rows(centres), rotation=_rows(_quaternion(motion.rotations)), screen=_rows(screen), boxes=_rows(np.array(boxes)), steering=motion.steering,
         physics={name: round(value, 4) for name, value in motion.physics.items()},
-        **({"state": motion.state, "level": tuple(round(v, 4) for v in motion.level)} if motion.state else {}),
+        **changed,
     )  # fmt: skip
 
 

@@ -48,7 +48,14 @@ def tell_game(scene: GameScene, names: tuple[str, str, str], place: tuple[str, s
     )  # fmt: skip
     chinese = [f"{zh}：玩家{'，然后'.join(zh_deeds[:2])}", f"玩家{zh_deeds[0]}", f"这是{zh}，玩家{place[1]}，{'，然后'.join(zh_deeds[:6])}。"]
     order = [medium[n] for n in rng.permutation(4)]
-    still = (f"{name}: the player {place[0]}", f"{sort}, the player {place[0]}", f"{name} player {place[0]}", f"This is {name}, {sort}. The player is {place[0]}.", f"{zh}：玩家{place[1]}", f"这是{zh}，玩家{place[1]}。")
+    still = (
+        f"{name}: the player {place[0]}",
+        f"{sort}, the player {place[0]}",
+        f"{name} player {place[0]}",
+        f"This is {name}, {sort}. The player is {place[0]}.",
+        f"{zh}：玩家{place[1]}",
+        f"这是{zh}，玩家{place[1]}。",
+    )
     timed = tuple((f"the player {deeds[e.kind][0]}", e.start, e.end) for e in scene.events)
     return replace(scene, captions=(*order, *short, dense, *chinese), still_captions=still, timed_captions=timed)
 

@@ -22,12 +22,12 @@ def finisher(scene: Scene, format: Format) -> Callable[[Sight], np.ndarray] | No
     if not scene.weather and scene.style == "natural":
         return None
     rng = generator(scene.seed, scene.index, 41)
-    drops = rng.uniform(BOX[0], BOX[1], (600, 3))
+    drops = rng.uniform(BOX[0], BOX[1], (900, 3))
     paper = rng.normal(0, 2.5, (format.height, format.width, 1))
     noises = rng.normal(0, 4.5, (4, format.height, format.width, 1))
 
     def finish(sight: Sight) -> np.ndarray:
-        image = sight.pixels.astype(np.float32)
+        image: np.ndarray = sight.pixels.astype(np.float32)
         if scene.weather:
             image = _weather(image, sight, scene, drops, sight.frame / format.fps)
         if scene.style == "cartoon":
@@ -53,10 +53,10 @@ def _weather(image: np.ndarray, sight: Sight, scene: Scene, drops: np.ndarray, s
     drift = np.zeros_like(drops) if rain else 0.25 * np.sin(1.7 * seconds + drops[:, [1, 2, 0]] * 5) * [1, 1, 0]
     places = BOX[0] + (drops + velocity * seconds + drift - BOX[0]) % (BOX[1] - BOX[0])
     if rain:
-        places = (places[:, None] - velocity * np.linspace(0, 0.05, 7)[:, None]).reshape(-1, 3)
+        places = (places[:, None] - velocity * np.linspace(0, 0.055, 12)[:, None]).reshape(-1, 3)
         image = image * 0.9
     tone = 0.25 * fog + 0.75 * np.array([232, 238, 246], np.float32)
-    cover = _splat(places, sight, 0.016 if rain else 0.042)[..., None]
+    cover = _splat(places, sight, 0.014 if rain else 0.055)[..., None]
     return image * (1 - cover) + tone * cover * (0.75 if scene.time != "night" else 0.55) + image * cover * (0.25 if scene.time != "night" else 0.45)
 
 

@@ -3,6 +3,7 @@
 A figure's own frame: x forward, y to its left, z up, the origin on the ground below its middle; burger and cup are things: drawn about their centre.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -44,8 +45,11 @@ def _cat(colour: Colour, gait: Gait) -> Sketch:
         for tilt in (-0.04, 0.05):
             s.limb(head + [0.28, side * 0.14, -0.09], head + [0.3, side * 0.5, -0.09 + tilt], 0.012, CREAM)
     wave = 0.22 * math.sin(2 * math.pi * 0.8 * gait.time) * max(mood.wag, 0.2)
-    points = [np.array(p) for p in ((-0.8, 0, 0.95 + bob), (-1.1, wave * 0.4, 1.2 + bob + mood.tail * 0.5), (-1.12, wave, 1.6 + bob + mood.tail), (-0.98, wave * 1.4, 1.85 + bob + mood.tail * 1.4))]
-    for a, b in zip(points[:-1], points[1:], strict=True):
+    points = [
+        np.array(p)
+        for p in ((-0.8, 0, 0.95 + bob), (-1.1, wave * 0.4, 1.2 + bob + mood.tail * 0.5), (-1.12, wave, 1.6 + bob + mood.tail), (-0.98, wave * 1.4, 1.85 + bob + mood.tail * 1.4))
+    ]
+    for a, b in itertools.pairwise(points):
         s.limb(a, b, 0.075, colour if b is not points[-1] else dark)
     for x, y, turn in ((0.42, 0.15, 0.0), (0.42, -0.15, 0.5), (-0.55, 0.15, 0.5), (-0.55, -0.15, 0.0)):
         forward, up = step(phase + turn, cycle / 2 * moving, 0.22 * moving)
@@ -163,7 +167,15 @@ def _burger(colour: Colour, gait: Gait) -> Sketch:
     s = Sketch()
     s.add("cylinder", (1.0, 1.0, 0.05), (0, 0, -0.61), colour, None, True)
     s.add("cylinder", (0.62, 0.62, 0.02), (0, 0, -0.55), shade(colour, 0.8))
-    layers = [(0.8, 0.15, -0.38, BUN), (0.88, 0.045, -0.19, LETTUCE), (0.83, 0.12, -0.03, PATTY), (0.88, 0.03, 0.12, CHEESE), (0.86, 0.12, 0.27, BUN), (0.7, 0.09, 0.47, BUN), (0.42, 0.05, 0.6, BUN)]
+    layers = [
+        (0.8, 0.15, -0.38, BUN),
+        (0.88, 0.045, -0.19, LETTUCE),
+        (0.83, 0.12, -0.03, PATTY),
+        (0.88, 0.03, 0.12, CHEESE),
+        (0.86, 0.12, 0.27, BUN),
+        (0.7, 0.09, 0.47, BUN),
+        (0.42, 0.05, 0.6, BUN),
+    ]
     for n in range(SLICES):
         turn = turned("z", math.pi * (2 * n + 1) / SLICES + math.pi / 2)
         there = n < round(gait.level * SLICES)
@@ -199,7 +211,7 @@ def _cup(colour: Colour, gait: Gait) -> Sketch:
         s.add("box", size, at, colour, turn, True)
     s.add("cylinder", (0.5, 0.5, 0.05), (0, 0, -0.6), shade(colour, 0.8))
     bow = [np.array([0.56 + 0.26 * math.sin(a), 0, 0.3 * math.cos(a)]) for a in np.linspace(0.15, math.pi - 0.15, 5)]
-    for a, b in zip(bow[:-1], bow[1:], strict=True):
+    for a, b in itertools.pairwise(bow):
         s.limb(a, b, 0.07, colour, True)
     return s
 

@@ -82,8 +82,8 @@ class Subject:
     facts: tuple[str, ...] = ()
     physics: dict[str, float] = field(default_factory=dict)
     manner = ""  # no fields here: of WideSubject
-    state = ()
-    level = ()
+    state = tuple[str, ...]()
+    level = tuple[float, ...]()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +149,28 @@ class Maps:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A stretch of a clip between cuts: kind ("wide", "close", "reverse" or "place"), its first frame and that frame's time in seconds, where and when of day it plays."""
+
+    kind: str
+    first: int
+    start: float
+    surroundings: str
+    time: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """What made subject n change for good: `cause` happened at `time`, `effect` began at `effect_time`, which is later (seconds)."""
+
+    subject: int
+    cause: str
+    time: float
+    effect: str
+    effect_time: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scene:
     """A clip's ground truth. Only the first three fields and the captions are asked of every world."""
 
@@ -178,30 +200,9 @@ class Scene:
     maps: Maps | None = field(default=None, compare=False, repr=False)
     style = "natural"  # no fields here: of WideScene
     weather = ""
-    shots = ()
-    causes = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shot:
-    """A stretch of a clip between cuts: kind ("wide", "close", "reverse" or "place"), its first frame and that frame's time in seconds, where and when of day it plays."""
-
-    kind: str
-    first: int
-    start: float
-    surroundings: str
-    time: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cause:
-    """What made subject n change for good: `cause` happened at `time`, `effect` began at `effect_time`, which is later (seconds)."""
-
-    subject: int
-    cause: str
-    time: float
-    effect: str
-    effect_time: float
+    shots = tuple[Shot, ...]()
+    causes = tuple[Cause, ...]()
+    brightness = tuple[float, ...]()
 
 
 @dataclass(frozen=True, kw_only=True)

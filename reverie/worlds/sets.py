@@ -310,7 +310,13 @@ def _ravine(s: Sketch, scene: Scene) -> None:
             y, tone = -4 + 5.0 * n, float(rng.uniform(0.75, 1.1))
             x = side * float(rng.uniform(8.5, 10.5) - 0.085 * max(y, 0))
             for step in range(3):  # ledges: each higher one lies further back
-                s.add("box", (3.0, 3.1, 2.4), (x + side * (0.9 * step + 0.5), y, 2.3 + 3.4 * step), shade((0.66, 0.40, 0.26), min(1.0, tone * (0.82 + 0.09 * step))), turned("z", float(rng.uniform(-0.25, 0.25))))
+                s.add(
+                    "box",
+                    (3.0, 3.1, 2.4),
+                    (x + side * (0.9 * step + 0.5), y, 2.3 + 3.4 * step),
+                    shade((0.66, 0.40, 0.26), min(1.0, tone * (0.82 + 0.09 * step))),
+                    turned("z", float(rng.uniform(-0.25, 0.25))),
+                )
     s.add("box", (30, 0.6, 0.012), (0, 6.5, 0.012), (0.30, 0.52, 0.62))
 
 

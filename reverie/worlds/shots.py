@@ -6,13 +6,14 @@ different places. Relations are those of the view: a camera that goes around thi
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from reverie.worlds.cameras import poses_of
 from reverie.worlds.events import events_of, facts_of
 from reverie.worlds.figures import CENTRED, HALF, SIZES
-from reverie.worlds.scene import Event, Format, Rows, Scene, Shot, WideScene
+from reverie.worlds.scene import Event, Format, Rows, Scene, Shot, Subject, WideScene
 
 LEAST = 4  # frames of a shot: fewer show no motion
 OPEN = ("snow", "grass", "desert", "beach", "street", "mountain road", "ravine", "sea")  # surroundings that can be seen from the other side
@@ -55,7 +56,7 @@ def part_of(scene: WideScene, number: int) -> WideScene:
     a, b = shot.first, [*(s.first for s in scene.shots), scene.num_frames][number + 1]
     rows = ("track", "rotation", "screen", "boxes", "visible", "behind", "state", "level", "steering")
     part = replace(
-        scene, surroundings=shot.surroundings, time=shot.time, num_frames=b - a, shots=(), subjects=tuple(replace(s, **{row: getattr(s, row)[a:b] for row in rows}) for s in scene.subjects),
+        scene, surroundings=shot.surroundings, time=shot.time, num_frames=b - a, shots=(), subjects=tuple(_with(s, {row: getattr(s, row)[a:b] for row in rows}) for s in scene.subjects),
         camera=replace(scene.camera, kind=shot.kind, pose=scene.camera.pose[a:b]), contacts=tuple((i, j, round(t - a / scene.fps, 4)) for i, j, t in scene.contacts if a <= t * scene.fps < b),
         brightness=scene.brightness[a:b],
     )  # fmt: skip
@@ -63,10 +64,14 @@ def part_of(scene: WideScene, number: int) -> WideScene:
     return replace(part, subjects=tuple(replace(s, facts=facts_of(part, n)) for n, s in enumerate(part.subjects)))
 
 
+def _with(subject: Subject, rows: dict[str, Any]) -> Subject:
+    return replace(subject, **rows)
+
+
 def spliced(parts: list[WideScene], shots: tuple[Shot, ...]) -> WideScene:
     """Clips of the same subjects, filmed one by one, as one clip of several shots; props are those of the first."""
     first, rows = parts[0], ("track", "rotation", "screen", "boxes", "visible", "behind", "state", "level", "steering")
-    subjects = tuple(replace(s, **{row: sum((getattr(p.subjects[n], row) for p in parts), ()) for row in rows}) for n, s in enumerate(first.subjects))
+    subjects = tuple(_with(s, {row: sum((getattr(p.subjects[n], row) for p in parts), ()) for row in rows}) for n, s in enumerate(first.subjects))
     return replace(
         first, subjects=subjects, shots=shots, num_frames=sum(p.num_frames for p in parts), camera=replace(first.camera, pose=sum((p.camera.pose for p in parts), ())),
         contacts=tuple((i, j, round(t + shot.start, 4)) for shot, p in zip(shots, parts, strict=True) for i, j, t in p.contacts), held_out=tuple(dict.fromkeys(h for p in parts for h in p.held_out)),
@@ -93,7 +98,8 @@ def relations_of(scene: Scene) -> list[Event]:
             if gap[-1] < 0.6 * reach + 0.4 and gap[0] - gap[-1] > 1.2:
                 found.append(Event(kind="arrive", subject=n, other=name, start=round(end / 2, 3), end=round(end, 3)))
             for t, when in ((0, "first"), (last, "last")):
-                if min(subject.visible[t], other.visible[t]) < 0.4:
+                nearer = all(gap[t] <= float(np.linalg.norm((a - np.array(s.track))[t, :2])) for s in scene.subjects if s.kind == "table")
+                if not nearer or min(subject.visible[t], other.visible[t]) < 0.4:
                     continue
                 azimuth = math.radians(scene.camera.pose[t][3])
                 away = float((a - b)[t, :2] @ [math.cos(azimuth), math.sin(azimuth)])

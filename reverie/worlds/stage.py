@@ -49,7 +49,8 @@ class Parts:
 def placed(sketch: Sketch, scale: float, position: np.ndarray, rotation: np.ndarray, owner: int, paint: str = "", coat: str = "") -> Parts:
     """A sketch at its place; `paint` is the material of its painted parts and `coat` that of a coloured stripe. A shape "lit:cylinder" has a material of its own."""
     materials = [
-        shape.partition(":")[0] if shape == "lit" or ":" in shape else (f"striped {coat}" if paint == "striped" else paint) if painted else "" for shape, painted in zip(sketch.shapes, sketch.painted, strict=True)
+        shape.partition(":")[0] if shape == "lit" or ":" in shape else (f"striped {coat}" if paint == "striped" else paint) if painted else ""
+        for shape, painted in zip(sketch.shapes, sketch.painted, strict=True)
     ]
     positions = position + scale * np.array(sketch.positions).reshape(-1, 3) @ rotation.T
     return Parts(

@@ -71,7 +71,9 @@ def _play(scene: GameScene, format: Format) -> tuple[np.ndarray, list[np.ndarray
         raise RuntimeError("the world 'vizdoom' needs the game: pip install 'reverie[games]' (or vizdoom==1.3.2)") from error
     rng = generator(scene.seed, scene.index, 34)
     game = doom.DoomGame()
-    frames, depths, record = [], [], []
+    frames: list[np.ndarray] = []
+    depths: list[np.ndarray] = []
+    record: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # the engine leaves files where it runs
         game.set_doom_config_path(str(Path(folder) / "settings.ini"))
         game.load_config(str(Path(doom.scenarios_path) / f"{scene.surroundings}.cfg"))
@@ -89,9 +91,10 @@ def _play(scene: GameScene, format: Format) -> tuple[np.ndarray, list[np.ndarray
         game.init()
         try:
             game.make_action([0] * len(BUTTONS), int(rng.integers(12, 30)))  # past the first fade and the fall to the ground
-            pressed, done = ("MOVE_FORWARD",), 0
+            pressed: tuple[str, ...] = ("MOVE_FORWARD",)
+            done = 0
             for n in range(format.num_frames):
-                state = game.get_state()
+                state: Any = game.get_state()
                 if state is None:  # the player is dead: the last picture stays, with no action
                     frames.append(frames[-1])
                     depths.append(depths[-1])

@@ -67,7 +67,7 @@ class Wide:
         style = _drawn(rng, {name: 0.4 if name == "natural" else 0.15 for name in STYLES})
         scene = WideScene(world=self.name, seed=seed, index=index, style=style)
         scene = _act(rng, scene) if form == "act" else _tables(rng, scene) if form == "tables" else _plain(rng, scene, form)
-        if scene.surroundings != "wooden room" and not scene.plot == "melt" and rng.random() < 0.4:
+        if scene.surroundings != "wooden room" and scene.plot != "melt" and rng.random() < 0.4:
             fits = [w for w in WEATHERS if w != "snowfall" or not {scene.surroundings, *(s.surroundings for s in scene.shots)} & {"desert", "beach"}]
             scene = replace(scene, weather=str(rng.choice(fits)))
         steep = max(LIGHTS[scene.time][5], 1.0 if scene.surroundings == "wooden room" else 0.0)
@@ -128,10 +128,10 @@ def _plain(rng: np.random.Generator, scene: WideScene, form: str) -> WideScene:
     plot = "" if plot == "wall" and surroundings == "sea" else plot
     cast: list[WideSubject] = []
     for n in range(count):
-        cast.append(_subject(rng, scene, n, count, plot, camera, cast))
+        cast.append(_subject(rng, scene, n, count, plot, camera, cast, form != "plain"))
     if form == "places":
         return _in_places(rng, replace(scene, subjects=tuple(cast)))
-    shots = ()
+    shots: tuple[Shot, ...] = ()
     if form == "shots":
         chosen = SHOTS[int(rng.integers(len(SHOTS)))]
         shots = tuple(Shot(kind=kind, first=0, start=0.0, surroundings=scene.surroundings, time=scene.time) for kind in chosen)
@@ -143,9 +143,10 @@ def _plain(rng: np.random.Generator, scene: WideScene, form: str) -> WideScene:
     return replace(scene, plot=plot, subjects=tuple(cast), props=props, shots=shots, camera=draw_camera(rng, camera, {"left": -1.0, "right": 1.0}.get(way, 0.0)))
 
 
-def _subject(rng: np.random.Generator, scene: WideScene, n: int, count: int, plot: str, camera: str, cast: list[WideSubject]) -> WideSubject:
-    """Subject n of a plain scene."""
+def _subject(rng: np.random.Generator, scene: WideScene, n: int, count: int, plot: str, camera: str, cast: list[WideSubject], lively: bool) -> WideSubject:
+    """Subject n of a plain scene; lively: of a kind that can go somewhere."""
     land = tuple(k for k in WIDE_KINDS if k != "boat")
+    kinds: tuple[str, ...]
     if scene.surroundings == "sea":
         kinds = AFLOAT
     elif plot == "follow":
@@ -155,7 +156,7 @@ def _subject(rng: np.random.Generator, scene: WideScene, n: int, count: int, plo
     elif n == 0 and (plot or camera == "drone"):
         kinds = tuple(k for k in MOVERS if k != "turtle" and (plot != "collide" or k not in FLIERS))
     else:
-        kinds = land
+        kinds = MOVERS if lively else land
     kind = str(rng.choice(_kinds(scene, kinds)))
     action, goal = draw_action(rng, n, count, kind, plot, camera, list(cast), WIDE_VERBS)
     manner = str(rng.choice(MANNERS)) if kind in MOODY and rng.random() < 0.55 else ""
@@ -187,15 +188,17 @@ def _in_places(rng: np.random.Generator, scene: WideScene) -> WideScene:
 
 
 def _act(rng: np.random.Generator, scene: WideScene) -> WideScene:
-    """One of the acts, evenly."""
-    plot = str(rng.choice(list(ACTS)))
+    """One of the acts, evenly, that can be played in this style."""
+    plot = str(rng.choice([p for p, (roles, _, _) in CASTS.items() if all(any((scene.style, k) not in held_out_styles() for k in role) for role in roles)]))
     kinds, places, times = CASTS[plot]
     cast: list[WideSubject] = []
     side = str(rng.choice(["left", "right"]))
     for n, choice in enumerate(kinds):
         kind = str(rng.choice(_kinds(scene, choice)))
         mover = {"track": "roll", "dust": "run", "light": "walk", "eaten": "walk"}.get(plot)
-        size = {"eaten": ("large", "small")[n], "spill": ("small", "large")[n], "tilt": "small", "chain": "small", "topple": "small", "melt": "large", "light": "large"}.get(plot, str(rng.choice(list(SIZES))))
+        size = {"eaten": ("large", "small")[n], "spill": ("small", "large")[n], "tilt": "small", "chain": "small", "topple": "small", "melt": "large", "light": "large"}.get(
+            plot, str(rng.choice(list(SIZES)))
+        )
         cast.append(WideSubject(
             kind=kind, colour=_colour(rng, kind, {"roll", "fall", "walk", "run", "stop", "stand"}, cast), size=size, material="glass" if plot == "shatter" else str(rng.choice(MATERIALS)),
             action=f"{mover}_{side}" if mover and n == 0 else "fall" if plot == "shatter" else "stand", lane=float(rng.uniform(-0.2, 0.4)) if n == 0 else cast[0].lane,
@@ -208,13 +211,21 @@ def _act(rng: np.random.Generator, scene: WideScene) -> WideScene:
     props = props_of(rng, surroundings) if STANDING[surroundings] and (surroundings == "wooden room" or rng.random() < 0.5) else ()
     props = tuple(p for p in props if p.position[1] > 5 or abs(p.position[0]) > 3)
     moving = draw_camera(rng, camera, 0.0)
-    return replace(scene, plot=plot, surroundings=surroundings, time=time, subjects=tuple(cast), props=props, camera=replace(moving, amount=0.6 * moving.amount) if camera == "orbit" else moving)
+    return replace(
+        scene,
+        plot=plot,
+        surroundings=surroundings,
+        time=time,
+        subjects=tuple(cast),
+        props=props,
+        camera=replace(moving, amount=0.6 * moving.amount) if camera == "orbit" else moving,
+    )
 
 
 def _tables(rng: np.random.Generator, scene: WideScene) -> WideScene:
     """A figure goes from one table to another, while the camera goes around; something may lie on one of them."""
+    scene = replace(scene, surroundings=str(rng.choice([p for p in (*OPEN, "garden") if p not in ("sea", "ravine")])))
     kind = str(rng.choice(_kinds(scene, ("person", "dog", "cat", "monster"))))
-    places = [p for p in (*OPEN, "garden") if p not in ("sea", "ravine") and (kind, p) not in held_out_pairs()]
     side = float(rng.choice([-1, 1]))
     verb = str(rng.choice(("walk", "run")))
     cast = [WideSubject(
@@ -233,7 +244,7 @@ def _tables(rng: np.random.Generator, scene: WideScene) -> WideScene:
     camera = draw_camera(rng, "orbit" if rng.random() < 0.7 else str(rng.choice(("static", "dolly"))), 0.0)
     if camera.kind == "orbit":
         camera = replace(camera, amount=float(np.sign(camera.amount)) * float(rng.uniform(60, 110)), elevation=float(rng.uniform(14, 22)))
-    return replace(scene, plot="tables", surroundings=str(rng.choice(places)), time=str(rng.choice(TIMES)), subjects=tuple(cast), camera=camera)
+    return replace(scene, plot="tables", time=str(rng.choice(TIMES)), subjects=tuple(cast), camera=camera)
 
 
 # --- what is shown ---
@@ -257,10 +268,11 @@ def _one(scene: WideScene, format: Format) -> tuple[np.ndarray, WideScene]:
 def _generic(scene: WideScene, own: list[Event]) -> list[Event]:
     """What the tracks show, without what an act tells better: that its things stand, that what breaks bounces, where tables are passed."""
     acted = {e.subject for e in own if scene.plot in ACTS}
+    going = ("slide", "go", "stop", "stand", "fall", "bounce")
     kept = []
     for event in events_of(scene):
-        verb = event.kind.partition("_")[0]
-        if event.subject in acted and (verb in ("stand", "stop", "go", "slide") and scene.subjects[event.subject].kind in ("cup", "burger", "lamp", "candle", "monster", "dog", "cat") or scene.plot in ("shatter", "tilt") and verb in ("fall", "bounce", "stand", "slide", "go", "stop")):
+        verb, kind = event.kind.partition("_")[0], scene.subjects[event.subject].kind
+        if event.subject in acted and verb in going and (scene.plot in ("shatter", "tilt") or kind not in ("ball", "person")):
             continue
         if scene.plot == "tables" and (event.subject > 0 or verb == "hidden"):
             continue
