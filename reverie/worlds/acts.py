@@ -390,7 +390,7 @@ def _paint(scene: Scene, format: Format) -> Played:
         effects.append(easel)
     level = tuple(float(v) for v in laid.sum(1) * 6.0 / count)
     motion = _moved((places, np.tile(turns, (format.num_frames, 1, 1))), subject, tuple(extras), ("painting",) * format.num_frames, level)
-    touch, stroke = (v / 0.97 * length for v in (0.1, 0.1 + 0.012))
+    touch, stroke = (v / 0.97 * length for v in (0.0, 0.012))
     told = [_event("paint", 0, stroke, length)] if level[-1] - level[0] > 1 and format.num_frames > 3 else []
     return Played(Take([motion], effects=tuple(effects)), [_cause(0, "touches the canvas", touch, "leaves a stroke", stroke)] if told else [], told)
 
@@ -453,7 +453,7 @@ def _spill(scene: Scene, format: Format) -> Played:
     """A ball rolls against a cup; it tips over; then its grains run out."""
     ball, cup = scene.subjects
     scale, rng = SIZES[cup.size], generator(scene.seed, scene.index, 54)
-    grains, small, x = 36, 0.13, 0.25
+    grains, small, x = 30, 0.13, 0.25
     speed = 2.0 + 0.8 * ball.vigour
     radius = HALF["ball"][0] * SIZES[ball.size]
     way = min(1.3, 0.3 * format.seconds * speed)
@@ -496,7 +496,7 @@ def _spill(scene: Scene, format: Format) -> Played:
         for n in range(grains):
             at = poses[f"g{n}"][0][t]
             local = turns[t].T @ (at - places[t])
-            out[t] += local[2] > 0.7 * scale or math.hypot(local[0], local[1]) > 0.7 * scale
+            out[t] += local[2] > 0.85 * scale or math.hypot(local[0], local[1]) > 0.7 * scale
             s.ball(at, small, CHEESE if n % 3 else shade(CHEESE, 0.8))
         extras.append(s)
     angle = np.degrees(np.arccos(np.clip(turns[:, 2, 2], -1, 1)))

@@ -65,6 +65,8 @@ class Wide:
         rng = generator(seed, index, 21)
         form = _drawn(rng, FORMS)
         style = _drawn(rng, {name: 0.4 if name == "natural" else 0.15 for name in STYLES})
+        if form == "tables" and (style, "table") in held_out_styles():
+            form = "plain"
         scene = WideScene(world=self.name, seed=seed, index=index, style=style)
         scene = _act(rng, scene) if form == "act" else _tables(rng, scene) if form == "tables" else _plain(rng, scene, form)
         if scene.surroundings != "wooden room" and scene.plot != "melt" and rng.random() < 0.4:
