@@ -226,6 +226,8 @@ def _flow(identity: np.ndarray, depth: np.ndarray, actors: list[_Actor], t: int,
     points = now.unproject(screen, depth.astype(float), aspect)
     old, new = (np.concatenate([a.positions[k] for a in actors]) for k in (t, t + 1))
     old_turn, new_turn = (np.concatenate([a.rotations[k] for a in actors]) for k in (t, t + 1))
+    gone = new[:, 2] < ABSENT[2] / 2  # what vanishes goes nowhere
+    new, new_turn = np.where(gone[:, None], old, new), np.where(gone[:, None, None], old_turn, new_turn)
     part = identity - 1
     moving = (part >= 0) & (part < len(old))
     chosen = part[moving]

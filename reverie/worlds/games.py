@@ -1,6 +1,7 @@
 """What the digital worlds share: captions of a clip of a game, put together from what its player was measured to do."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,21 +33,25 @@ def tell_game(scene: GameScene, names: tuple[str, str, str], place: tuple[str, s
     for event in scene.events:
         if event.kind not in [e.kind for e in told]:
             told.append(event)
-    first, doing, zh_deeds = ([deeds[e.kind][n] for e in told] for n in range(3))
 
-    def some(count: int, forms: list[str]) -> str:
-        return ", then ".join(forms[:count])
+    def some(count: int, form: int = 0) -> str:
+        """The first deeds in words: "then" only where one began later than the one before."""
+        text = deeds[told[0].kind][form]
+        for before, event in pairwise(told[:count]):
+            later, along = (", then ", " and ") if form < 2 else ("，然后", "，")
+            text += (later if event.start > before.start else along) + deeds[event.kind][form]
+        return text
 
     medium = [
-        f"{name}: the player {some(2, first)}", f"in {name}, {sort}, the player {some(2, first)}", f"{sort}: the player {some(3, first)} {place[0]}", f"the player {some(2, first)} in the game {name}",
+        f"{name}: the player {some(2)}", f"in {name}, {sort}, the player {some(2)}", f"{sort}: the player {some(3)} {place[0]}", f"the player {some(2)} in the game {name}",
     ]  # fmt: skip
-    short = [f"{name} player {doing[0]}", f"player {doing[0]} in {name}"]
+    short = [f"{name} player {some(1, 1)}", f"player {some(1, 1)} in {name}"]
     seconds = f"{scene.num_frames / max(scene.fps, 1e-9):.0f}"
     dense = (
-        f"This is {name}, {sort}. The player is {place[0]}. The player {some(6, first)}. The clip shows {scene.num_frames} frames of play, about {seconds} seconds, and the "
+        f"This is {name}, {sort}. The player is {place[0]}. The player {some(6)}. The clip shows {scene.num_frames} frames of play, about {seconds} seconds, and the "
         f"picture is {scene.width} pixels wide and {scene.height} pixels high. Every frame comes with what the player does, with its place and with what it has."
     )  # fmt: skip
-    chinese = [f"{zh}：玩家{'，然后'.join(zh_deeds[:2])}", f"玩家{zh_deeds[0]}", f"这是{zh}，玩家{place[1]}，{'，然后'.join(zh_deeds[:6])}。"]
+    chinese = [f"{zh}：玩家{some(2, 2)}", f"玩家{some(1, 2)}", f"这是{zh}，玩家{place[1]}，{some(6, 2)}。"]
     order = [medium[n] for n in rng.permutation(4)]
     still = (
         f"{name}: the player {place[0]}",

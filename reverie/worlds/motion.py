@@ -25,23 +25,10 @@ DIRECTIONS = {"left": 180.0, "right": 0.0, "away": 90.0, "toward": -90.0}
 SPEEDS = {"walk": (0.75, 1.15), "run": (1.95, 2.6), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3), "fly": (1.1, 2.4), "sail": (0.8, 1.7)}
 RUNS_FROM = 1.5  # metres per second at scale 1: slower is a walk
 GAITS: dict[str, tuple[str, ...]] = {
-    "dog": ("walk", "run"),
-    "person": ("walk", "run"),
-    "turtle": ("crawl",),
-    "car": ("drive",),
-    "ball": ("roll",),
-    "cylinder": ("roll", "slide"),
-    "cube": ("slide",),
-    "cone": ("slide",),
-    "cat": ("walk", "run"),
-    "monster": ("walk", "run"),
-    "bird": ("fly",),
-    "butterfly": ("fly",),
-    "boat": ("sail",),
-    "burger": ("slide",),
-    "cup": ("slide",),
+    "dog": ("walk", "run"), "person": ("walk", "run"), "turtle": ("crawl",), "car": ("drive",), "ball": ("roll",), "cylinder": ("roll", "slide"), "cube": ("slide",),
+    "cone": ("slide",), "cat": ("walk", "run"), "monster": ("walk", "run"), "bird": ("fly",), "butterfly": ("fly",), "boat": ("sail",), "burger": ("slide",), "cup": ("slide",),
     **{kind: () for kind in ("candle", "table", "tree", "flower", "lamp")},
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -198,20 +198,9 @@ def _plant(s: Sketch, scene: Scene) -> None:
 
 
 _PROPS = {
-    "pine": _pine,
-    "tree": _tree,
-    "bush": _bush,
-    "rock": _rock,
-    "cactus": _cactus,
-    "palm": _palm,
-    "house": _house,
-    "lamp post": _lamp_post,
-    "wall": _wall,
-    "window": _window,
-    "bookcase": _bookcase,
-    "table": _table,
-    "plant": _plant,
-}
+    "pine": _pine, "tree": _tree, "bush": _bush, "rock": _rock, "cactus": _cactus, "palm": _palm, "house": _house, "lamp post": _lamp_post, "wall": _wall, "window": _window,
+    "bookcase": _bookcase, "table": _table, "plant": _plant,
+}  # fmt: skip
 
 
 def prop_sketch(prop: Prop, scene: Scene) -> Sketch:
@@ -291,8 +280,8 @@ def _garden(s: Sketch, scene: Scene) -> None:
     tones = ((0.92, 0.20, 0.30), (0.98, 0.80, 0.20), (0.85, 0.35, 0.75), (0.97, 0.95, 0.92), (0.45, 0.35, 0.85))
     for n in range(46):
         x, y, z = float(rng.uniform(-9, 9)), float(rng.uniform(6.0, 7.9)), float(rng.uniform(0.3, 0.55))
-        s.limb((x, y, 0), (x, y, z), 0.03, LEAF)
-        s.add("ellipsoid", (0.15, 0.15, 0.11), (x, y, z), tones[n % 5])
+        s.add("box", (0.03, 0.03, z / 2), (x, y, z / 2), LEAF)  # boxes: they are a few pixels high, and round ones cost ten times as much
+        s.add("box", (0.11, 0.11, 0.09), (x, y, z), tones[n % 5], turned("y", math.pi / 4))
 
 
 def _sea(s: Sketch, scene: Scene) -> None:

@@ -36,6 +36,7 @@ MOVERS = tuple(kind for kind in WIDE_KINDS if GAITS[kind] and kind != "boat")
 FLIERS = ("bird", "butterfly")
 AFLOAT = ("boat", "boat", "bird", "butterfly")
 SHOTS = (("wide", "close"), ("wide", "reverse"), ("close", "wide"), ("wide", "close", "reverse"), ("wide", "reverse", "close"), ("wide", "close", "reverse", "wide"))
+STREET_LAMPS = ((np.array([-2.5, -3.5, 4.5]), (0.62, 0.55, 0.42)), (np.array([3.0, -2.5, 4.0]), (0.40, 0.42, 0.52)))  # over the city, in front of what is seen
 # of an act: who may play (kinds of every subject), where (empty: anywhere on land), at what times of day
 CASTS: dict[str, tuple[tuple[tuple[str, ...], ...], tuple[str, ...], tuple[str, ...]]] = {
     "shatter": ((("cube", "ball", "cylinder"),), (), ()), "topple": ((("ball",), ("tower",)), (), ()), "chain": ((("ball",), ("domino row",)), (), ()), "swing": ((("pendulum",),), (), ()),
@@ -256,7 +257,8 @@ def _one(scene: WideScene, format: Format) -> tuple[np.ndarray, WideScene]:
     """A clip of one simulation, filmed and read."""
     played = perform(scene, format) if scene.plot in ACTS else Played(_at_tables(scene, format) if scene.plot == "tables" else Take(*simulate(scene, format)))
     pose = poses_of_shots(scene, format, played.take.motions[0].positions) if scene.shots else ()
-    frames, filmed = shoot(scene, format, played.take, pose, finisher(scene, format))
+    take = played.take if scene.surroundings != "night city" or played.take.glows else replace(played.take, glows=(STREET_LAMPS,) * format.num_frames)
+    frames, filmed = shoot(scene, format, take, pose, finisher(scene, format))
     assert isinstance(filmed, WideScene)
     scene = replace(filmed, brightness=played.take.brightness, causes=tuple(played.causes))
     if scene.shots:

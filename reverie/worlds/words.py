@@ -64,11 +64,9 @@ TINTED = ("green", "yellow", "white", "grey", "brown", "orange", "blue", "dim", 
 MANNERS: Table = {"happy": ("happy", "cheerful"), "tired": ("tired", "weary"), "frightened": ("frightened", "scared")}
 WEATHERS: Table = {"fog": ("in fog", "in thick mist"), "snowfall": ("in falling snow", "while snow falls"), "rain": ("in the rain", "while it rains")}
 SHOTS: Table = {
-    "wide": ("a wide shot", "a long shot"),
-    "close": ("a close-up", "a close shot"),
-    "reverse": ("a reverse shot", "a shot from the other side"),
+    "wide": ("a wide shot", "a long shot"), "close": ("a close-up", "a close shot"), "reverse": ("a reverse shot", "a shot from the other side"),
     "place": ("another place", "a different place"),
-}
+}  # fmt: skip
 CUT = "cut to"
 LIGHT_CHANGES: Table = {"dims": ("the light grows dim", "it gets darker"), "brightens": ("the light grows bright", "it gets brighter")}
 SHAPES_OF_PICTURE = {"wide": "The picture is wider than it is high.", "tall": "The picture is taller than it is wide.", "square": "The picture is square."}
@@ -135,31 +133,12 @@ ZH_KINDS: Table = {
     "paintbrush": ("画笔",),
 }  # fmt: skip
 ZH_MEASURES = {
-    "dog": "一只",
-    "turtle": "一只",
-    "car": "一辆",
-    "person": "一个",
-    "cat": "一只",
-    "bird": "一只",
-    "butterfly": "一只",
-    "boat": "一艘",
-    "candle": "一支",
-    "table": "一张",
-    "tree": "一棵",
-    "flower": "一朵",
-    "lamp": "一盏",
-    "paintbrush": "一支",
-}
+    "dog": "一只", "turtle": "一只", "car": "一辆", "person": "一个", "cat": "一只", "bird": "一只", "butterfly": "一只", "boat": "一艘", "candle": "一支", "table": "一张", "tree": "一棵",
+    "flower": "一朵", "lamp": "一盏", "paintbrush": "一支",
+}  # fmt: skip
 ZH_COLOURS: Table = {
-    "red": ("红色", "鲜红色"),
-    "orange": ("橙色", "橘色"),
-    "yellow": ("黄色",),
-    "green": ("绿色",),
-    "blue": ("蓝色",),
-    "purple": ("紫色",),
-    "white": ("白色",),
-    "black": ("黑色",),
-}
+    "red": ("红色", "鲜红色"), "orange": ("橙色", "橘色"), "yellow": ("黄色",), "green": ("绿色",), "blue": ("蓝色",), "purple": ("紫色",), "white": ("白色",), "black": ("黑色",),
+}  # fmt: skip
 ZH_SIZES: Table = {"small": ("小",), "large": ("大",)}
 ZH_MATERIALS: Table = {"matte": ("哑光",), "shiny": ("光亮", "闪亮"), "striped": ("条纹",), "glass": ("玻璃",)}
 ZH_PLACES: Table = {
@@ -168,18 +147,9 @@ ZH_PLACES: Table = {
     "mountain road": ("在山路上",), "night city": ("在城市夜景里", "在夜晚的城市里"), "garden": ("在花园里",), "sea": ("在海面上", "在大海上"), "ravine": ("在峡谷里", "在山谷里"),
 }  # fmt: skip
 ZH_SETTINGS: Table = {
-    "snow": ("雪地",),
-    "grass": ("草地",),
-    "desert": ("沙漠",),
-    "beach": ("海滩", "沙滩"),
-    "street": ("街道",),
-    "wooden room": ("木地板",),
-    "mountain road": ("山路",),
-    "night city": ("城市夜景",),
-    "garden": ("花园",),
-    "sea": ("大海",),
-    "ravine": ("峡谷",),
-}
+    "snow": ("雪地",), "grass": ("草地",), "desert": ("沙漠",), "beach": ("海滩", "沙滩"), "street": ("街道",), "wooden room": ("木地板",), "mountain road": ("山路",), "night city": ("城市夜景",),
+    "garden": ("花园",), "sea": ("大海",), "ravine": ("峡谷",),
+}  # fmt: skip
 ZH_TIMES: Table = {"day": ("白天",), "sunset": ("日落时", "黄昏时"), "night": ("夜里", "夜晚")}
 ZH_LIGHTS: Table = {"day": ("阳光明亮",), "sunset": ("夕阳把一切染成橙色",), "night": ("夜色昏暗",)}
 ZH_STYLES = ("画面像简单的玩具动画", "这是简单的三维动画")
@@ -262,57 +232,9 @@ def chinese() -> dict[str, tuple[str, str]]:
 
 
 ENGLISH_FILLERS = (
-    "a",
-    "an",
-    "the",
-    "and",
-    "while",
-    "is",
-    "are",
-    "there",
-    "stands",
-    "stand",
-    "behind it",
-    "in the background",
-    "also",
-    "here",
-    "can be seen",
-    "we see",
-    "plate",
-    "it looks like",
-    "the picture is",
-    "it all happens",
-    "that",
-    "this scene shows",
-    "at the start",
-)
+    "a", "an", "the", "and", "while", "is", "are", "there", "stands", "stand", "behind it", "in the background", "also", "here", "can be seen", "we see", "plate",
+    "it looks like", "the picture is", "it all happens", "that", "this scene shows", "at the start",
+)  # fmt: skip
 CHINESE_FILLERS = (
-    "一个",
-    "一只",
-    "一辆",
-    "一艘",
-    "一支",
-    "一张",
-    "一棵",
-    "一朵",
-    "一盏",
-    "盘子上",
-    "这是",
-    "：",
-    "；",
-    "的",
-    "穿",
-    "衣服",
-    "有",
-    "后面",
-    "挡住",
-    "遮住",
-    "是",
-    "还有",
-    "旁边",
-    "画面里",
-    "，",
-    "。",
-    "、",
-    "和",
-)
+    "一个", "一只", "一辆", "一艘", "一支", "一张", "一棵", "一朵", "一盏", "盘子上", "这是", "：", "；", "的", "穿", "衣服", "有", "后面", "挡住", "遮住", "是", "还有", "旁边", "画面里", "，", "。", "、", "和",
+)  # fmt: skip
