@@ -65,6 +65,11 @@ def _event(kind: str, n: int, start: float, end: float, other: str = "") -> Even
     return Event(kind=kind, subject=n, other=other, start=round(float(start), 4), end=round(float(max(start, end)), 4))
 
 
+def _fell(places: np.ndarray) -> bool:
+    """Whether a track [T 3] comes down from high enough to be called a fall."""
+    return bool(places[0, 2] > 1.6 and places[0, 2] - places[:, 2].min() > 0.85)
+
+
 def _cause(n: int, cause: str, time: float, effect: str, effect_time: float) -> Cause:
     return Cause(subject=n, cause=cause, time=round(float(time), 4), effect=effect, effect_time=round(float(effect_time), 4))
 
@@ -119,7 +124,7 @@ def _shatter(scene: Scene, format: Format) -> Played:
         track, subject, _blocks(joined, halves, [colour] * 27), ("whole",) * before + ("broken",) * after, tuple(spread),
         tuple(Gait(level=1.0 if t < before else 0.0) for t in range(count)),
     )  # fmt: skip
-    told = [_event("fall", 0, 0.0, hit)] + ([_event("shatter", 0, broken, format.seconds)] if after >= 2 and spread[-1] > 0.5 else [])
+    told = ([_event("fall", 0, 0.0, hit)] if _fell(track[0]) else []) + ([_event("shatter", 0, broken, format.seconds)] if after >= 2 and spread[-1] > 0.5 else [])
     return Played(Take([motion]), [_cause(0, "hits the ground", hit, "shatters", broken)], told)
 
 
@@ -228,7 +233,7 @@ def _tilt(scene: Scene, format: Format) -> Played:
     risen = risen[risen / format.fps > touch[0]]
     if touch[0] < 0 or not len(risen) or angle.max() < 4 or state[0] != "left down":
         return Played(take, [], [])
-    fell = [_event("fall", 0, 0.0, touch[0])] if drop > 0.9 else []
+    fell = [_event("fall", 0, 0.0, touch[0])] if _fell(poses["cube"][0]) else []
     return Played(
         take, [_cause(1, "is hit by subject 0", touch[0], "tilts", risen[0] / format.fps)], [*fell, _event("tilt", 1, risen[0] / format.fps, float(angle.argmax()) / format.fps)]
     )

@@ -103,7 +103,7 @@ def shoot(scene: Scene, format: Format, take: Take | None = None, pose: Rows = (
     take = take or Take(*simulate(scene, format))
     motions, contacts = take.motions, take.contacts
     actors = [_actor(subject, motion, 1 + n) for n, (subject, motion) in enumerate(zip(scene.subjects, motions, strict=True))]
-    moving = [*actors, *([_acting([placed(s, 1.0, np.zeros(3), np.eye(3), 0) for s in take.effects])] if take.effects else [])]
+    moving = [*actors, *([_acting([placed(s, 1.0, np.zeros(3), np.eye(3), 0) for s in take.effects])] if take.effects and take.effects[0].shapes else [])]
     orbit, intrinsics = poses_of(scene.camera, format, motions[0].positions)
     pose = pose or orbit
     views = [View.of(row, scene.camera.field_of_view) for row in pose]

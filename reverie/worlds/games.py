@@ -43,7 +43,7 @@ def tell_game(scene: GameScene, names: tuple[str, str, str], place: tuple[str, s
         return text
 
     medium = [
-        f"{name}: the player {some(2)}", f"in {name}, {sort}, the player {some(2)}", f"{sort}: the player {some(3)} {place[0]}", f"the player {some(2)} in the game {name}",
+        f"{name}: the player {some(2)}", f"in {name}, {sort}, the player {some(2)}", f"{name}, {sort}: the player {some(3)}, at first {place[0]}", f"the player {some(2)} in the game {name}",
     ]  # fmt: skip
     short = [f"{name} player {some(1, 1)}", f"player {some(1, 1)} in {name}"]
     seconds = f"{scene.num_frames / max(scene.fps, 1e-9):.0f}"
@@ -51,11 +51,11 @@ def tell_game(scene: GameScene, names: tuple[str, str, str], place: tuple[str, s
         f"This is {name}, {sort}. The player is {place[0]}. The player {some(6)}. The clip shows {scene.num_frames} frames of play, about {seconds} seconds, and the "
         f"picture is {scene.width} pixels wide and {scene.height} pixels high. Every frame comes with what the player does, with its place and with what it has."
     )  # fmt: skip
-    chinese = [f"{zh}：玩家{some(2, 2)}", f"玩家{some(1, 2)}", f"这是{zh}，玩家{place[1]}，{some(6, 2)}。"]
+    chinese = [f"{zh}：玩家{some(2, 2)}", f"{zh}，玩家{some(1, 2)}", f"这是{zh}，玩家{place[1]}，{some(6, 2)}。"]
     order = [medium[n] for n in rng.permutation(4)]
     still = (
         f"{name}: the player {place[0]}",
-        f"{sort}, the player {place[0]}",
+        f"{name}, {sort}, the player {place[0]}",
         f"{name} player {place[0]}",
         f"This is {name}, {sort}. The player is {place[0]}.",
         f"{zh}：玩家{place[1]}",
