@@ -63,10 +63,10 @@ def film(scene: Scene, side: int = 96, num_frames: int = 17) -> Video:
     return WORLD.film(scene, Format(width=side, height=side, num_frames=num_frames))[0]
 
 
-def save(name: str, folder: Path, clips: Iterable[tuple[str, Video]], columns: int = 8, pairs: int = 1) -> None:
+def save(name: str, folder: Path, clips: Iterable[tuple[str, Video]], columns: int = 8, pairs: int = 1, quality: int = 82) -> None:
     """A contact sheet as a small JPEG."""
     labels, videos = zip(*clips, strict=True)
-    contact_sheet(videos, labels, columns, pairs).save(folder / f"worlds-{name}.jpg", quality=82)
+    contact_sheet(videos, labels, columns, pairs).save(folder / f"worlds-{name}.jpg", quality=quality)
 
 
 def turntable(kind: str, colour: str, material: str) -> Video:
@@ -184,7 +184,7 @@ def wide_sheets(folder: Path) -> None:
             one = next(s for s in (world.scene(3, n) for n in range(500)) if word in (s.aim, s.surroundings))
             video, filmed = world.film(one, Format(width=112, height=112, num_frames=17))
             games.append((f"{word}: {filmed.captions[0]}"[:120], Video(video.frames[::2][:8])))
-    save("games", folder, games, 8, 1)
+    save("games", folder, games, 8, 1, 60)
 
 
 def histogram(count: int = 20000) -> Image.Image:
