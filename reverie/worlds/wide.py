@@ -20,7 +20,7 @@ from reverie.worlds.figures import COLOURS, HALF, MATERIALS, MOODY, RIGID, SIZES
 from reverie.worlds.filming import Take, shoot
 from reverie.worlds.heldout import VERBS, held_out_pairs, held_out_styles, held_out_triples, shown
 from reverie.worlds.looks import finisher
-from reverie.worlds.motion import GAITS, Motion, simulate, verb_and_way, visible
+from reverie.worlds.motion import GAITS, STEERING, Motion, simulate, verb_and_way, visible
 from reverie.worlds.scene import STYLES, WEATHERS, Event, Format, Maps, Prop, Scene, Shot, WideScene, WideSubject
 from reverie.worlds.sets import LIGHTS, STANDING, TIMES, WIDE_SURROUNDINGS, props_of
 from reverie.worlds.shots import OPEN, cut, part_of, poses_of_shots, relations_of, spliced
@@ -58,7 +58,7 @@ class Wide:
         return {
             "subject": WIDE_KINDS, "colour": tuple(COLOURS), "size": tuple(SIZES), "material": (*MATERIALS, "glass"), "manner": MANNERS, "surroundings": WIDE_SURROUNDINGS, "time": TIMES,
             "weather": WEATHERS, "style": STYLES, "action": tuple(sorted({v for verbs in WIDE_VERBS.values() for v in verbs})), "act": tuple(ACTS),
-            "plot": (*(p for plots in PLOTS.values() for p in plots if p), "tables"), "shot": ("wide", "close", "reverse", "place"), "camera": CAMERAS,
+            "plot": (*(p for plots in PLOTS.values() for p in plots if p), "tables"), "shot": ("wide", "close", "reverse", "place"), "camera": CAMERAS, "steering": STEERING,
         }  # fmt: skip
 
     def scene(self, seed: int, index: int) -> WideScene:
