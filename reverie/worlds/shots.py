@@ -60,7 +60,9 @@ def part_of(scene: WideScene, number: int) -> WideScene:
         camera=replace(scene.camera, kind=shot.kind, pose=scene.camera.pose[a:b]), contacts=tuple((i, j, round(t - a / scene.fps, 4)) for i, j, t in scene.contacts if a <= t * scene.fps < b),
         brightness=scene.brightness[a:b],
     )  # fmt: skip
-    part = replace(part, events=events_of(part))
+    # a shot may begin while something bounces: what comes down from no great height has not fallen "from above"
+    low = {n for n, s in enumerate(part.subjects) if s.track[0][2] < 1.6}
+    part = replace(part, events=tuple(e for e in events_of(part) if e.subject not in low or e.kind not in ("fall", "bounce")))
     return replace(part, subjects=tuple(replace(s, facts=facts_of(part, n)) for n, s in enumerate(part.subjects)))
 
 
