@@ -1,4 +1,4 @@
-"""How fast the diorama is rendered: frames per second at 128x128, physics, ground truth, captions and writing included.
+"""How fast a world is rendered (the diorama, or --world wide): frames per second at 128x128, physics, ground truth, captions and writing included.
 
 python benchmarks/worlds.py        last line: JSON. Run it on an idle machine. --sheets FOLDER draws the contact sheets of docs/worlds.md instead.
 """
@@ -19,23 +19,30 @@ from PIL import Image, ImageDraw
 from reverie.data.render import render
 from reverie.evaluation.sheet import contact_sheet
 from reverie.video import Video
+from reverie.worlds.acts import ACTS
 from reverie.worlds.cameras import CAMERAS
+from reverie.worlds.crafter import AIMS, Crafter
 from reverie.worlds.diorama import Diorama
-from reverie.worlds.figures import COLOURS, KINDS, MATERIALS
+from reverie.worlds.drawing import MANNERS
+from reverie.worlds.figures import COLOURS, KINDS, MATERIALS, MOODY
 from reverie.worlds.heldout import held_out_pairs, held_out_triples
-from reverie.worlds.scene import Camera, Format, Prop, Scene, Subject
-from reverie.worlds.sets import LIGHTS, SURROUNDINGS, TIMES
+from reverie.worlds.installed import load_world
+from reverie.worlds.menagerie import MENAGERIE
+from reverie.worlds.scene import STYLES, WEATHERS, Camera, Format, Prop, Scene, Subject, WideScene, WideSubject, World
+from reverie.worlds.sets import LIGHTS, SURROUNDINGS, TIMES, WIDE_SURROUNDINGS
+from reverie.worlds.vizdoom import LEVELS, Vizdoom
+from reverie.worlds.wide import Wide
 
-WORLD = Diorama()
+WORLD, WIDE = Diorama(), Wide()
 NUM_CLIPS, NUM_FRAMES = 200, 17
 
 
-def speed(maps: bool) -> float:
+def speed(world: World, maps: bool) -> float:
     """Frames per second of a whole `worlds render`, its processes' start included."""
     format = Format(width=128, height=128, num_frames=NUM_FRAMES, maps=maps)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        for _ in render(WORLD, 12345, NUM_CLIPS, [format], folder, processes=2):
+        for _ in render(world, 12345, NUM_CLIPS, [format], folder, processes=2):
             pass
         return NUM_CLIPS * NUM_FRAMES / (time.perf_counter() - start)
 
@@ -56,10 +63,10 @@ def film(scene: Scene, side: int = 96, num_frames: int = 17) -> Video:
     return WORLD.film(scene, Format(width=side, height=side, num_frames=num_frames))[0]
 
 
-def save(name: str, folder: Path, clips: Iterable[tuple[str, Video]], columns: int = 8, pairs: int = 1) -> None:
+def save(name: str, folder: Path, clips: Iterable[tuple[str, Video]], columns: int = 8, pairs: int = 1, quality: int = 82) -> None:
     """A contact sheet as a small JPEG."""
     labels, videos = zip(*clips, strict=True)
-    contact_sheet(videos, labels, columns, pairs).save(folder / f"worlds-{name}.jpg", quality=82)
+    contact_sheet(videos, labels, columns, pairs).save(folder / f"worlds-{name}.jpg", quality=quality)
 
 
 def turntable(kind: str, colour: str, material: str) -> Video:
@@ -107,6 +114,79 @@ def sheets(folder: Path) -> None:
     histogram().save(folder / "worlds-balance.png", optimize=True)
 
 
+def wide(kind: str, colour: str = "red", **changes: object) -> WideSubject:
+    """A large subject of the wide world that stands."""
+    return replace(WideSubject(kind=kind, colour=colour, size="large", material="matte", action="stand", height=0.5), **changes)  # type: ignore[arg-type]
+
+
+def wide_film(subject: WideSubject, num_frames: int = 1, side: int = 112, **changes: object) -> np.ndarray:
+    """Frames of one subject of the wide world, in a scene that is plain but for the changes."""
+    plain = WideScene(world="wide", seed=1, index=1, surroundings="grass", time="day", subjects=(subject,), camera=Camera(kind="static"), sun=(0.35, 0.42, -1.2))
+    return WIDE.film(replace(plain, **changes), Format(width=side, height=side, num_frames=num_frames))[0].frames  # type: ignore[arg-type]
+
+
+def drawn(wanted: str, count: int = 1) -> list[WideScene]:
+    """The first scenes of seed 7 of an act or form ("shots", "places", "tables"), in the natural style and in clear weather."""
+    found: list[WideScene] = []
+    index = 0
+    while len(found) < count:
+        one = WIDE.scene(7, index)
+        index += 1
+        form = one.plot or ("" if not one.shots else "places" if one.shots[0].kind == "place" else "shots")
+        if form == wanted and one.style == "natural" and not one.weather:
+            found.append(one)
+    return found
+
+
+def told(one: WideScene, num_frames: int, step: int, side: int = 112) -> tuple[str, Video]:
+    """A scene's first caption, short enough for a label, and eight of its frames."""
+    video, filmed = WIDE.film(one, Format(width=side, height=side, num_frames=num_frames))
+    return filmed.captions[0][:150], Video(video.frames[::step][:8])
+
+
+def wide_sheets(folder: Path) -> None:
+    """Every picture of the wide world and the games in docs/worlds.md."""
+    materials = ("matte", "shiny", "glass", "matte", "striped", "shiny")
+    views = []
+    for n, kind in enumerate((*MENAGERIE, "ball", "cube")):
+        place = "sea" if kind == "boat" else "grass"
+        material = "glass" if kind in ("ball", "cube", "cup") else materials[n % 2]
+        colour = list(COLOURS)[n % 6]
+        frames = [wide_film(wide(kind, colour, material=material, heading=45.0 * k - 30), surroundings=place) for k in range(4)]
+        views.append((f"{colour} {material} {kind}", Video(np.concatenate(frames))))
+    save("wide-subjects", folder, views, 4, 2)
+    manners = [
+        (f"{manner or 'no manner'}: {kind}", Video(wide_film(wide(kind, "orange", manner=manner, action="walk_right"), 13)[::4])) for kind in MOODY for manner in ("", *MANNERS)
+    ]
+    save("wide-manners", folder, manners, 4, 2)
+    places = []
+    for place in WIDE_SURROUNDINGS[6:]:
+        kind = "boat" if place == "sea" else "dog"
+        frames = [wide_film(wide(kind, "orange", heading=20.0), side=128, surroundings=place, time=t) for t in (TIMES if place != "night city" else ("night",))]
+        places.append((place, Video(np.concatenate(frames))))
+    house = (Prop(kind="house", position=(2.5, 12.0)), Prop(kind="tree", position=(-3.4, 6.0)))
+    casts = (("dog", "red", "grass", "day"), ("boat", "yellow", "sea", "day"), ("cat", "orange", "garden", "sunset"))
+    for weather in WEATHERS:
+        frames = [wide_film(wide(k, c, heading=20.0), side=128, surroundings=p, time=t, weather=weather, props=house if p == "grass" else ()) for k, c, p, t in casts]
+        places.append((weather, Video(np.concatenate(frames))))
+    save("wide-surroundings", folder, places, 3, 2)
+    casts = (("dog", "red", "grass", "day"), ("monster", "blue", "ravine", "sunset"), ("boat", "yellow", "sea", "day"), ("person", "green", "night city", "night"))
+    styles = []
+    for style in STYLES:
+        frames = [wide_film(wide(k, c, heading=20.0), side=128, surroundings=p, time=t, style=style, props=house if p == "grass" else ()) for k, c, p, t in casts]
+        styles.append((style, Video(np.concatenate(frames))))
+    save("wide-styles", folder, styles, 4, 2)
+    save("wide-acts", folder, (told(drawn(act)[0], 17, 2) for act in ACTS), 8, 1)
+    save("wide-shots", folder, (told(one, 24, 3) for form, count in (("shots", 3), ("places", 2), ("tables", 3)) for one in drawn(form, count)), 8, 1)
+    games = []
+    for world, wanted in ((Crafter(), AIMS), (Vizdoom(), tuple(LEVELS))):
+        for word in wanted:
+            one = next(s for s in (world.scene(3, n) for n in range(500)) if word in (s.aim, s.surroundings))
+            video, filmed = world.film(one, Format(width=112, height=112, num_frames=17))
+            games.append((f"{word}: {filmed.captions[0]}"[:120], Video(video.frames[::2][:8])))
+    save("games", folder, games, 8, 1, 60)
+
+
 def histogram(count: int = 20000) -> Image.Image:
     """How often each word was drawn in the scenes of seed 0, as bars; held-out combinations are counted to be none."""
     scenes = [WORLD.scene(0, n) for n in range(count)]
@@ -137,15 +217,28 @@ def main() -> None:
     """Measure and print, or draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sheets", type=Path, default=None)
+    parser.add_argument("--world", choices=("diorama", "wide"), default="diorama")
     options = parser.parse_args()
     os.environ.setdefault("LP_NUM_THREADS", "1")
     if options.sheets:
-        sheets(options.sheets)
+        if options.world == "wide":
+            wide_sheets(options.sheets)
+        else:
+            sheets(options.sheets)
         return
-    rgb, maps = speed(False), speed(True)
+    world = load_world(options.world)
+    rgb, maps = speed(world, False), speed(world, True)
     hours = 20000 * (9 + 17 + 25 + 33) / 4 / rgb / 3600
     print(
-        json.dumps({"frames_per_second": round(rgb, 1), "frames_per_second_with_maps": round(maps, 1), "hours_for_20000_clips_of_9_to_33_frames": round(hours, 2), "processes": 2})
+        json.dumps(
+            {
+                "world": options.world,
+                "frames_per_second": round(rgb, 1),
+                "frames_per_second_with_maps": round(maps, 1),
+                "hours_for_20000_clips_of_9_to_33_frames": round(hours, 2),
+                "processes": 2,
+            }
+        )
     )
 
 

@@ -97,7 +97,7 @@ def _shard(job: tuple[World, int, int, int, tuple[Format, ...], Path]) -> int:
                 raise RuntimeError(f"clip {index} of {world.name} and {REPLACEMENTS - 1} in its place show what is held out: {', '.join(filmed.held_out)}")
             truth = truth_of(filmed)
             if filmed.maps is not None:
-                truth["maps"] = {name: np.ascontiguousarray(value) for name, value in vars(filmed.maps).items()}
+                truth["maps"] = {name: np.ascontiguousarray(value) for name, value in vars(filmed.maps).items() if value is not None}
             yield f"{seed}-{index:07d}", video, truth
 
     write_shard(_path(*job), clips())

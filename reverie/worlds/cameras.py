@@ -59,6 +59,8 @@ def camera_move(camera: Camera, leader: Rows) -> str:
 
     leader: the track of the first subject.
     """
+    if camera.kind == "close":  # which follows whatever the subject does: nothing to be told
+        return ""
     pose = np.array(camera.pose)
     if len(pose) < 2 or np.abs(pose - pose[0]).max() < 1e-3:
         return "static"

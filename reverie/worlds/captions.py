@@ -4,7 +4,9 @@ Only `tell` is called from outside. Every phrase comes from words.py and stands 
 what is in sight. There is no phrase for an intention.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +20,7 @@ PROP_IN_SIGHT = 0.006  # of the first picture
 DENSE = (60, 130)  # words
 
 Rng = np.random.Generator
+S = TypeVar("S", bound=Scene)
 
 
 def _pick(rng: Rng, options):  # type: ignore[no-untyped-def]
@@ -34,14 +37,48 @@ def _article(text: str) -> str:
 
 def _noun(rng: Rng, subject: Subject, details: str = "", article: str = "a") -> str:
     """ "a red ball"; details: which of s(ize) and m(aterial) are told as well; article: a, the or none."""
+    if not subject.colour:  # a style without colours: with its size, a tree that is a subject is told from those that stand about
+        text = " ".join([str(_pick(rng, words.SIZES[subject.size])), *_manner(rng, words.MANNERS, subject), str(_pick(rng, words.KINDS[subject.kind]))])
+        return _article(text) if article == "a" else f"the {text}" if article else text
     colour, kind = str(_pick(rng, words.COLOURS[subject.colour])), str(_pick(rng, words.KINDS[subject.kind]))
     size = [str(_pick(rng, words.SIZES[subject.size]))] if "s" in details else []
     material = [str(_pick(rng, words.MATERIALS[subject.material]))] if "m" in details else []
     if subject.kind == "person":
-        text = " ".join([*size, kind, str(_pick(rng, ("in", "in", "dressed in"))), *material, colour])
+        text = " ".join([*size, *_manner(rng, words.MANNERS, subject), kind, str(_pick(rng, ("in", "in", "dressed in"))), *material, colour])
+    elif subject.kind == "burger":
+        text = " ".join([*size, kind, "on a", *material, colour, "plate"])
     else:
-        text = " ".join([*size, *material, colour, kind])
+        text = " ".join([*size, *_manner(rng, words.MANNERS, subject), *material, colour, kind])
     return _article(text) if article == "a" else f"the {text}" if article else text
+
+
+def _manner(rng: Rng, table: words.Table, subject: Subject) -> list[str]:
+    return [str(_pick(rng, table[subject.manner]))] if subject.manner and rng.random() < 0.85 else []
+
+
+def _say(rng: Rng, scene: Scene, forms: tuple[str, ...]) -> str:
+    """One of the forms; of those without a colour in them where the style shows none."""
+    if scene.style in words.COLOURLESS:
+        forms = tuple(form for form in forms if not set(form.lower().rstrip(".").split()) & set(words.TINTED))
+    return str(_pick(rng, forms))
+
+
+def _timeless(scene: Scene) -> bool:
+    """Whether the time of day is not told: a pencil does not show it, and the city's is in its name."""
+    return scene.style == "pencil sketch" or scene.surroundings == "night city"
+
+
+def _light_change(scene: Scene) -> str:
+    light = scene.brightness
+    return "" if not light or abs(light[-1] - light[0]) < 0.3 else "dims" if light[-1] < light[0] else "brightens"
+
+
+def _styled(rng: Rng, scene: Scene, text: str, share: float) -> str:
+    """The style said before or after, in this share of the cases."""
+    if scene.style not in words.WIDE_STYLES or rng.random() > share:
+        return text
+    style = str(_pick(rng, words.WIDE_STYLES[scene.style]))
+    return f"{style}: {text}" if ":" not in text and rng.random() < 0.5 else f"{text}, {style}"
 
 
 def _prop(scene: Scene, other: str) -> str:
@@ -108,13 +145,14 @@ def _mentioned(scene: Scene, moving: bool) -> list[int]:
 
 
 def _where(rng: Rng, scene: Scene) -> str:
-    place = str(_pick(rng, words.PLACES[scene.surroundings]))
-    return f"{place} {_pick(rng, words.TIMES[scene.time])}" if rng.random() < 0.5 else place
+    place = _say(rng, scene, words.PLACES[scene.surroundings])
+    place = f"{place} {_pick(rng, words.TIMES[scene.time])}" if rng.random() < 0.5 and not _timeless(scene) else place
+    return f"{place} {_pick(rng, words.WEATHERS[scene.weather])}" if scene.weather and rng.random() < 0.75 else place
 
 
 def _medium(rng: Rng, scene: Scene, moving: bool) -> str:
     """One sentence with everything, in one of several orders."""
-    place, setting = _where(rng, scene), str(_pick(rng, words.SETTINGS[scene.surroundings]))
+    place, setting = _where(rng, scene), _say(rng, scene, words.SETTINGS[scene.surroundings])
     order = int(rng.integers(6))
     form = 1 if order in (2, 5) else 0
     clauses: list[str] = []
@@ -136,6 +174,9 @@ def _medium(rng: Rng, scene: Scene, moving: bool) -> str:
     move = camera_move(scene.camera, scene.subjects[0].track) if moving else ""
     if move and rng.random() < (0.15 if move == "static" else 0.6):
         text += f", {_pick(rng, words.CAMERAS[move])}"
+    if moving and _light_change(scene) and rng.random() < 0.6:
+        text += f", {_pick(rng, words.LIGHT_CHANGES[_light_change(scene)])}"
+    text = _styled(rng, scene, text, 0.75)
     return text if rng.random() < 0.6 else _capital(text) + "."
 
 
@@ -151,13 +192,14 @@ def _short(rng: Rng, scene: Scene, moving: bool) -> str:
                 bare = verb in words.VERBS and rng.random() < 0.4
                 motion = str(_pick(rng, words.VERBS[verb])[1]) if bare else _verb(rng, story[0].kind, 1)
             parts.append(f"{_noun(rng, scene.subjects[n], str(_pick(rng, ('', '', '', 's', 'm'))), 'a' if rng.random() < 0.3 else '')} {motion}".strip())
-        place = str(_pick(rng, words.PLACES[scene.surroundings] if rng.random() < 0.5 else words.SETTINGS[scene.surroundings]))
+        place = _say(rng, scene, words.PLACES[scene.surroundings] if rng.random() < 0.5 else words.SETTINGS[scene.surroundings])
         if not parts:
-            text = f"{place} {_pick(rng, words.TIMES[scene.time])}"
+            text = f"{place} {_pick(rng, words.TIMES[scene.time])}" if not _timeless(scene) else place
         elif rng.random() < 0.75 or len(parts[0].split()) < 3:
             text = f"{' and '.join(parts)} {place}" if place in words.PLACES[scene.surroundings] else f"{' and '.join(parts)}, {place}"
         else:
             text = " and ".join(parts)
+        text = _styled(rng, scene, text, 0.5)
         if 3 <= len(text.split()) <= 12:
             return text
     return f"{_noun(rng, scene.subjects[_mentioned(scene, moving)[0]], '', '')}, {words.SETTINGS[scene.surroundings][0]}"
@@ -179,8 +221,13 @@ def _props_seen(scene: Scene) -> dict[str, int]:
 
 def _dense(rng: Rng, scene: Scene, moving: bool) -> str:
     """Several sentences: the place and its light, each subject with what it looks like, where it starts and what it does, the camera, the style."""
-    first = [f"This scene shows {_pick(rng, [s for s in words.SETTINGS[scene.surroundings] if s.startswith(('a ', 'the '))])} {_pick(rng, words.TIMES[scene.time])}."]
-    first.append(str(_pick(rng, words.GROUNDS[scene.surroundings])))
+    plain = scene.style in words.COLOURLESS
+    setting = _say(rng, scene, tuple(s for s in words.SETTINGS[scene.surroundings] if s.startswith(("a ", "the "))))
+    first = [f"This scene shows {setting}{'' if _timeless(scene) else ' ' + str(_pick(rng, words.TIMES[scene.time]))}."]
+    if not plain:
+        first.append(str(_pick(rng, words.GROUNDS[scene.surroundings])))
+    if scene.weather:
+        first.append(f"It all happens {_pick(rng, words.WEATHERS[scene.weather])}.")
     things = [words.PROPS[kind][0] if count == 1 else f"{words.NUMBERS[count]} {words.PROPS[kind][1]}" for kind, count in _props_seen(scene).items() if count < 5]
     if things:
         first.append(f"There {'is' if things[0].startswith('a') else 'are'} {', '.join(things[:-1])}{' and ' if len(things) > 1 else ''}{things[-1]}.")
@@ -202,13 +249,20 @@ def _dense(rng: Rng, scene: Scene, moving: bool) -> str:
             about.append(f"{_capital(noun)} {motion}.")
         else:
             about.append(f"{_capital(noun)} can be seen.")
-    last = [str(_pick(rng, words.LIGHTS[scene.time]))]
+    last = [] if plain else [str(_pick(rng, words.LIGHTS[scene.time]))]
+    if moving and _light_change(scene):
+        last.append(_capital(str(_pick(rng, words.LIGHT_CHANGES[_light_change(scene)]))) + ".")
     move = camera_move(scene.camera, scene.subjects[0].track) if moving else ""
     if move:
         last.append(_capital(str(words.CAMERAS[move][0])) + ".")
-    last.append(str(_pick(rng, words.STYLES)))
+    if scene.style == "natural":
+        last.append(str(_pick(rng, words.STYLES)))
+    elif scene.style:
+        last.append(f"It looks like {words.WIDE_STYLES[scene.style][0]}.")
     sentences = first + about + last if rng.random() < 0.6 else about + first + last
     extra = [words.SHAPES_OF_PICTURE[_picture(scene)], *(s for s in words.STYLES if s not in sentences), *(s for s in words.LIGHTS[scene.time] if s not in sentences)]
+    if scene.style != "natural":
+        extra = extra[:1] if plain else [extra[0], *extra[1 + len(words.STYLES) :]]
     while extra and len(" ".join(sentences).split()) < DENSE[0]:
         sentences.append(extra.pop(0))
     while len(" ".join(sentences).split()) > DENSE[1] and len(sentences) > 3:
@@ -224,10 +278,18 @@ def _picture(scene: Scene) -> str:
 
 
 def _zh_noun(rng: Rng, subject: Subject, details: str = "", measure: bool = True) -> str:
+    if not subject.colour:
+        manner = [f"{m}的" for m in _manner(rng, words.ZH_MANNERS, subject)]
+        return "".join(
+            [words.ZH_MEASURES.get(subject.kind, "一个") if measure else "", *manner, str(_pick(rng, words.ZH_SIZES[subject.size])), str(_pick(rng, words.ZH_KINDS[subject.kind]))]
+        )
     colour, kind = str(_pick(rng, words.ZH_COLOURS[subject.colour])), str(_pick(rng, words.ZH_KINDS[subject.kind]))
     count = words.ZH_MEASURES.get(subject.kind, "一个") if measure else ""
     material = str(_pick(rng, words.ZH_MATERIALS[subject.material])) if "m" in details else ""
     size = str(_pick(rng, words.ZH_SIZES[subject.size])) if "s" in details else ""
+    count += "".join(f"{m}的" for m in _manner(rng, words.ZH_MANNERS, subject))
+    if subject.kind == "burger":
+        return f"{count}{colour}{material}盘子上的{size}{kind}"
     if subject.kind == "person":
         return f"{count}穿{colour}{material}衣服的{size}{kind}"
     return f"{count}{colour}{material}{'的' if rng.random() < 0.7 or size else ''}{size}{kind}"
@@ -258,7 +320,9 @@ def _zh_told(rng: Rng, scene: Scene, number: int, most: int) -> str:
 
 def _chinese(rng: Rng, scene: Scene, moving: bool) -> str:
     place = str(_pick(rng, words.ZH_PLACES[scene.surroundings]))
-    time = f"{_pick(rng, words.ZH_TIMES[scene.time])}，" if rng.random() < 0.4 else ""
+    time = f"{_pick(rng, words.ZH_TIMES[scene.time])}，" if rng.random() < 0.4 and not _timeless(scene) else ""
+    time += f"{_pick(rng, words.ZH_WEATHERS[scene.weather])}，" if scene.weather and rng.random() < 0.75 else ""
+    time += f"{_pick(rng, words.ZH_WIDE_STYLES[scene.style])}，" if scene.style in words.ZH_WIDE_STYLES and rng.random() < 0.75 else ""
     clauses = [
         (_zh_noun(rng, scene.subjects[n], str(_pick(rng, ("", "", "s", "m"))), bool(rng.random() < 0.7)), _zh_told(rng, scene, n, 2) if moving else "")
         for n in _mentioned(scene, moving)
@@ -275,6 +339,8 @@ def _chinese(rng: Rng, scene: Scene, moving: bool) -> str:
     move = camera_move(scene.camera, scene.subjects[0].track) if moving else ""
     if move and rng.random() < (0.15 if move == "static" else 0.5):
         text += f"，{_pick(rng, words.ZH_CAMERAS[move])}"
+    if moving and _light_change(scene) and rng.random() < 0.6:
+        text += f"，{_pick(rng, words.ZH_LIGHT_CHANGES[_light_change(scene)])}"
     return time + text
 
 
@@ -293,7 +359,12 @@ def _zh_short(rng: Rng, scene: Scene, moving: bool) -> str:
 
 
 def _zh_dense(rng: Rng, scene: Scene, moving: bool) -> str:
-    sentences = [f"{_pick(rng, words.ZH_TIMES[scene.time])}，{_pick(rng, words.ZH_PLACES[scene.surroundings])[1:]}，{_pick(rng, words.ZH_LIGHTS[scene.time])}。"]
+    if scene.style in words.COLOURLESS:
+        sentences = [f"{_pick(rng, words.ZH_PLACES[scene.surroundings])[1:]}。"]
+    else:
+        sentences = [f"{_pick(rng, words.ZH_TIMES[scene.time])}，{_pick(rng, words.ZH_PLACES[scene.surroundings])[1:]}，{_pick(rng, words.ZH_LIGHTS[scene.time])}。"]
+    if scene.weather:
+        sentences.append(f"{_pick(rng, words.ZH_WEATHERS[scene.weather])}。")
     things = [
         words.ZH_PROPS[kind] if count == 1 else f"{'两个三个四个'[2 * count - 4 : 2 * count - 2]}{words.ZH_PROPS[kind]}" for kind, count in _props_seen(scene).items() if count < 5
     ]
@@ -307,7 +378,10 @@ def _zh_dense(rng: Rng, scene: Scene, moving: bool) -> str:
     move = camera_move(scene.camera, scene.subjects[0].track) if moving else ""
     if move:
         sentences.append(f"{words.ZH_CAMERAS[move][0]}。")
-    return "".join([*sentences, f"{_pick(rng, words.ZH_STYLES)}。"])
+    if moving and _light_change(scene):
+        sentences.append(f"{_pick(rng, words.ZH_LIGHT_CHANGES[_light_change(scene)])}。")
+    styles = words.ZH_STYLES if scene.style == "natural" else words.ZH_WIDE_STYLES.get(scene.style, ())
+    return "".join([*sentences, *([f"{_pick(rng, styles)}。"] if styles else [])])
 
 
 def _timed(rng: Rng, scene: Scene) -> tuple[tuple[str, float, float], ...]:
@@ -315,14 +389,39 @@ def _timed(rng: Rng, scene: Scene) -> tuple[tuple[str, float, float], ...]:
     return tuple((f"{_noun(rng, scene.subjects[e.subject])} {_deed(rng, scene, e, 0)}", e.start, e.end) for e in scene.events if e.subject in _mentioned(scene, True))
 
 
-def tell(scene: Scene) -> Scene:
+KINDS_OF_CLIP = ("medium", "medium", "medium", "medium", "short", "short", "dense", "zh medium", "zh short", "zh dense")
+KINDS_OF_STILL = ("medium", "medium", "short", "dense", "zh medium", "zh dense")
+_TELLERS = {"medium": _medium, "short": _short, "dense": _dense, "zh medium": _chinese, "zh short": _zh_short, "zh dense": _zh_dense}
+
+
+def _plainly(scene: S) -> S:
+    """The scene as it is told: without the colours that its style does not show."""
+    return replace(scene, subjects=tuple(replace(s, colour="") for s in scene.subjects)) if scene.style in words.COLOURLESS else scene
+
+
+def tell(scene: S, parts: tuple[S, ...] = ()) -> S:
     """The filmed scene with its captions: a pure function of the scene.
 
     Of the clip: four medium ones, two short, one dense, and in Chinese one medium, one short, one dense; of the first frame the same
-    kinds without motion; timed ones for every event.
+    kinds without motion; timed ones for every event. `parts` are its shots, each as a scene of its own, if there are several.
     """
     rng = generator(scene.seed ^ 0x5EED, scene.index)
-    kinds = (_medium, _medium, _medium, _medium, _short, _short, _dense, _chinese, _zh_short, _zh_dense)
-    of_clip = tuple(kind(rng, scene, True) for kind in kinds)
-    of_still = tuple(kind(rng, scene, False) for kind in (_medium, _medium, _short, _dense, _chinese, _zh_dense))
-    return replace(scene, captions=of_clip, still_captions=of_still, timed_captions=_timed(rng, scene))
+    plain = [_plainly(part) for part in parts] or [_plainly(scene)]
+    of_clip = tuple(_cut(rng, scene, plain, kind) if parts else _TELLERS[kind](rng, plain[0], True) for kind in KINDS_OF_CLIP)
+    of_still = tuple(_TELLERS[kind](rng, plain[0], False) for kind in KINDS_OF_STILL)
+    timed = tuple((text, start + shot.start, end + shot.start) for shot, part in zip(scene.shots, plain, strict=True) for text, start, end in _timed(rng, part)) if parts else ()
+    return replace(scene, captions=of_clip, still_captions=of_still, timed_captions=timed or _timed(rng, plain[0]))
+
+
+def _cut(rng: Rng, scene: Scene, parts: Sequence[Scene], kind: str) -> str:
+    """A caption of all shots, one after the other; short ones are of the first alone, and what follows a cut is never dense."""
+    if "short" in kind:
+        return str(_TELLERS[kind](rng, parts[0], True))
+    texts, unstyled = [], dict[str, Any](style="")  # the style is said once
+    for n, part in enumerate(parts):
+        teller = _TELLERS[kind if n == 0 or "dense" not in kind else kind.replace("dense", "medium")]
+        text = str(teller(rng, part if n == 0 else replace(part, **unstyled), True)).rstrip(".。")
+        shot = str(_pick(rng, (words.ZH_SHOTS if "zh" in kind else words.SHOTS)[scene.shots[n].kind]))
+        plain = n == 0 and scene.shots[0].kind == "place"  # the first place is not another one
+        texts.append(text if plain else f"{shot}：{text}" if "zh" in kind else f"{shot}: {text}")
+    return f"；{words.ZH_CUT}".join(texts) if "zh" in kind else _capital(f"; {words.CUT} ".join(texts))

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from reverie.worlds import words
-from reverie.worlds.figures import HALF
-from reverie.worlds.motion import RUNS_FROM, SPAN
+from reverie.worlds.figures import HALF, RIGID
+from reverie.worlds.motion import GAITS, RUNS_FROM, SPAN
 
 Truth = dict[str, Any]  # a Scene as JSON values
 
 MOST_ENDS = 33  # frames of a long clip at which a stretch may begin or end
+CHANGES = ("shatter", "topple", "chain", "swing", "rotate", "tilt", "track", "dust", "paint", "eaten", "melt", "tip", "spill", "light_up")
+PLACED = ("bite", "switch", "mesh", "depart", "arrive", "on", *(f"{side}_{when}" for side in ("left", "right", "behind", "before") for when in ("first", "last")))
 CLEAR = {"left": (-1, 0), "right": (1, 0), "toward": (0, -1), "away": (0, 1)}
 
 
@@ -41,6 +43,8 @@ class _Reading:
 def check(caption: str, truth: Truth) -> tuple[int, list[str]]:
     """(number of clauses, what is wrong with them) of a caption of a scene's JSON; nothing wrong: an empty list."""
     latin = caption.isascii()
+    if truth.get("shots"):
+        return _check_cuts(caption, truth, words.CUT if latin else words.ZH_CUT)
     phrases = list(_read(caption, latin))
     state = _Reading({}, [], None, None, None, False, [], 0)
     for n, (phrase, claim) in enumerate(phrases):
@@ -55,6 +59,30 @@ def check(caption: str, truth: Truth) -> tuple[int, list[str]]:
     if state.attributes or state.undressed is not None:
         state.wrong.append(f"attributes of nothing: {state.attributes or 'clothes'}")
     return state.claims, state.wrong
+
+
+def _check_cuts(caption: str, truth: Truth, cut: str) -> tuple[int, list[str]]:
+    """A caption of several shots: each part of its own shot; one that tells of no cut must be true of one of them."""
+    told = re.split(rf"[.;；]\s*{cut}", caption, flags=re.IGNORECASE)
+    parts = [shot_of(truth, n) for n in range(len(truth["shots"]))]
+    if len(told) == 1:
+        return min((check(caption, part) for part in parts), key=lambda result: len(result[1]))
+    results = [check(text, part) for text, part in zip(told, parts, strict=False)]
+    wrong = [complaint for _, complaints in results for complaint in complaints]
+    return sum(count for count, _ in results) + 1, wrong + ([] if len(told) == len(parts) else [f"{len(told)} shots, not {len(parts)}"])
+
+
+def shot_of(truth: Truth, number: int) -> Truth:
+    """One shot of a clip as the truth of a clip of its own, whose first frame is at second 0."""
+    shots = [*truth["shots"], {"first": truth["num_frames"]}]
+    a, b = shots[number]["first"], shots[number + 1]["first"]
+    rows = ("track", "rotation", "screen", "boxes", "visible", "behind", "state", "level", "steering")
+    subjects = [{**s, **{row: s[row][a:b] for row in rows}} for s in truth["subjects"]]
+    kind = shots[number]["kind"]
+    camera = {**truth["camera"], "pose": truth["camera"]["pose"][a:b], "kind": kind}
+    contacts = [(i, j, t - a / truth["fps"]) for i, j, t in truth["contacts"] if a <= t * truth["fps"] < b]
+    place = {"surroundings": shots[number]["surroundings"], "time": shots[number]["time"], "shots": [], "shot": kind, "brightness": truth["brightness"][a:b]}
+    return {**truth, **place, "subjects": subjects, "camera": camera, "contacts": contacts, "num_frames": b - a}
 
 
 def check_scene(truth: Truth) -> tuple[int, list[str]]:
@@ -106,12 +134,12 @@ def _take(state: _Reading, truth: Truth, what: str, value: str, phrase: str, fol
         if what == "colour":
             _named(state, truth, state.undressed, phrase)
             state.undressed = None
-    elif what in ("colour", "size", "material", "kind"):
+    elif what in ("colour", "size", "material", "manner", "kind"):
         state.attributes[what] = value
         if what == "kind":
-            matching = [n for n, s in enumerate(truth["subjects"]) if all(s[key] == wanted for key, wanted in state.attributes.items())]
+            matching = [n for n, s in enumerate(truth["subjects"]) if all(s.get(key) == wanted for key, wanted in state.attributes.items())]
             state.claims += len(state.attributes)
-            waits = value == "person" and following is not None and following[0] == "wear"
+            waits = value in ("person", "burger") and following is not None and following[0] == "wear"
             state.attributes = {}
             if waits:
                 state.undressed = matching
@@ -200,7 +228,12 @@ def _holds(truth: Truth, what: str, value: str) -> bool:
         ratio = truth["width"] / truth["height"]
         return {"wide": ratio > 1, "tall": ratio < 1, "square": ratio == 1}[value]
     if what == "style":
-        return True
+        return truth.get("style", "natural") == value
+    if what in ("weather", "shot"):
+        return truth.get(what) == value
+    if what == "light":
+        light = truth.get("brightness") or [1.0]
+        return {"dims": light[0] - light[-1] > 0.25, "brightens": light[-1] - light[0] > 0.25}[value]
     assert what == "camera", what
     pose = np.array(truth["camera"]["pose"])
     travel, swing, nod = pose[-1, :3] - pose[0, :3], pose[-1, 3] - pose[0, 3], pose[-1, 4] - pose[0, 4]
@@ -236,6 +269,8 @@ def _deed_times(truth: Truth, deed: str, n: int) -> list[float]:
     ends = range(0, frames, -(-frames // MOST_ENDS))
     if verb in words.VERBS:
         return [i / fps for i, j in combinations(ends, 2) if _goes(truth, n, track, axes, verb, way, i, j)]
+    if deed in CHANGES:
+        return _change_times(subject, deed, fps)
     z = track[:, 2]
     if deed == "fall":
         return [i / fps for i in range(frames - 1) if z[i] - z[i:].min() > 0.7 and z[i] > z[0] - 0.5 and z[0] > 1.5]
@@ -282,17 +317,17 @@ def _goes(truth: Truth, n: int, track: np.ndarray, axes: np.ndarray, verb: str, 
         if float(np.dot(seen, CLEAR[way])) < 0.8 * length:
             return False
         across = subject["screen"][j][0] - subject["screen"][i][0]
-        if way in ("left", "right") and truth["camera"]["kind"] != "drone" and across * CLEAR[way][0] < 0.05:
+        if way in ("left", "right") and truth["camera"]["kind"] not in ("drone", "close") and across * CLEAR[way][0] < 0.05:
             return False
     scale, kind = subject["physics"]["scale"], subject["kind"]
     pace = length * fps / (j - i) / math.sqrt(scale)
     ahead = float(axes[(i + j) // 2, :2, 0] @ step) / length
     turning = sum(math.acos(max(-1.0, min(1.0, (float(np.trace(axes[k + 1] @ axes[k].T)) - 1) / 2))) for k in range(i, j)) if verb in ("roll", "slide") else 0.0
     asked = length / (HALF[kind][0] * scale)
-    figure = kind in ("dog", "turtle", "car", "person")
+    figure, gaits = kind not in RIGID, GAITS.get(kind, ())
     return {
-        "go": True, "walk": kind in ("dog", "person") and pace < RUNS_FROM and ahead > 0.5, "run": kind in ("dog", "person") and pace > RUNS_FROM and ahead > 0.5,
-        "crawl": kind == "turtle" and ahead > 0.5, "drive": kind == "car" and ahead > 0.5, "reverse": figure and ahead < -0.5,
+        "go": True, "walk": "walk" in gaits and pace < RUNS_FROM and ahead > 0.5, "run": "run" in gaits and pace > RUNS_FROM and ahead > 0.5,
+        "crawl": kind == "turtle" and ahead > 0.5, "drive": kind == "car" and ahead > 0.5, "fly": "fly" in gaits and ahead > 0.5 and float(track[i:, 2].min()) > 0.5, "sail": kind == "boat" and ahead > 0.5, "reverse": figure and ahead < -0.5,
         "roll": kind in ("ball", "cylinder") and turning > 0.5 * asked, "slide": not figure and turning < 0.5 * asked + 0.3,
     }[verb]  # fmt: skip
 
@@ -306,6 +341,8 @@ def _relation_times(truth: Truth, relation: str, n: int, other: str) -> list[flo
         return [t / fps for t, (share, cover) in enumerate(zip(subject["visible"], subject["behind"], strict=True)) if share <= most and cover == other]
     if what != "subject":
         return []
+    if relation in PLACED:
+        return _placed_times(truth, relation, n, int(number))
     partner = truth["subjects"][int(number)]
     mine, theirs = np.array(subject["track"]), np.array(partner["track"])
     if relation == "collide":
@@ -317,3 +354,53 @@ def _relation_times(truth: Truth, relation: str, n: int, other: str) -> list[flo
     unit = their_gone / max(float(np.linalg.norm(their_gone)), 1e-9)
     behind = ((theirs - mine)[:, :2] @ unit > 0.5).mean() > 0.5
     return [0.0] if behind and float(gone @ unit) > 0.2 and float(gone @ unit) > 0.6 * float(np.linalg.norm(gone)) else []
+
+
+# --- what the wide world's acts change, and where things are to one another ---
+
+
+def _change_times(subject: Truth, deed: str, fps: float) -> list[float]:
+    """Seconds at which the change may be said to begin: found in the state's words and numbers."""
+    state, level = list(subject["state"]), np.array(subject["level"])
+    if not state or state[0] not in {"shatter": "whole", "topple": "standing", "chain": "standing", "swing": "swinging", "rotate": "turning", "tilt": "left down right down",
+                                     "track": "rolling", "dust": "running", "paint": "painting", "eaten": "whole", "melt": "burning", "tip": "upright", "spill": "upright", "light_up": "off"}[deed]:  # fmt: skip
+        return []
+    change = level - level[0]
+    signs = np.sign(np.where(np.abs(level) > 3, level, 0))
+    holds = {
+        "shatter": np.array([word == "broken" for word in state]) & (level[-1] > 0.3), "topple": change < -0.4 * level[0], "chain": (change > 0) & (len(set(level)) >= 3),
+        "swing": (np.abs(change) > 5) & (signs.min() < 0 < signs.max()), "rotate": np.abs(change) > 10, "tilt": (signs * signs[0] < 0), "track": change > 0.4, "dust": change >= 2,
+        "paint": change > 0.4, "eaten": change < -0.2, "melt": change < -0.12, "tip": np.array([word != "upright" for word in state]),
+        "spill": (change >= 4) & np.array([word != "upright" for word in state]), "light_up": change > 0.5,
+    }[deed]  # fmt: skip
+    found = np.flatnonzero(holds)
+    return [max(found[0] - 1, 0) / fps, float(found[-1]) / fps] if len(found) else []
+
+
+def _placed_times(truth: Truth, relation: str, n: int, other: int) -> list[float]:
+    """Seconds at which two subjects are to each other as the relation says."""
+    mine, theirs, fps, last = truth["subjects"][n], truth["subjects"][other], truth["fps"], truth["num_frames"] - 1
+    a, b = np.array(mine["track"]), np.array(theirs["track"])
+    gap = np.linalg.norm((a - b)[:, :2], axis=1)
+    reach = sum(max(HALF[s["kind"]][:2]) * s["physics"]["scale"] for s in (mine, theirs))
+    if relation in ("bite", "switch"):
+        changed = [t for t, (x, y) in enumerate(zip(theirs["level"][:-1], theirs["level"][1:], strict=True)) if x != y and gap[t] < reach + 0.4]
+        return [t / fps for t in changed] if {mine["kind"], theirs["kind"]} & {"burger" if relation == "bite" else "lamp"} else []
+    if relation == "mesh":
+        x, y = np.array(mine["level"]), np.array(theirs["level"])
+        return [0.0] if {*mine["state"], *theirs["state"]} == {"turning"} and (x[-1] - x[0]) * (y[-1] - y[0]) < 0 else []
+    if relation == "depart":
+        return [0.0] if gap[0] < 0.62 * reach + 0.5 and gap[-1] - gap[0] > 1 else []
+    if relation == "arrive":
+        return [last / fps] if gap[-1] < 0.62 * reach + 0.5 and gap[0] - gap[-1] > 1 else []
+    if relation == "on":
+        top = 2 * HALF[theirs["kind"]][2] * theirs["physics"]["scale"]
+        foot = a[0, 2] - HALF[mine["kind"]][2] * mine["physics"]["scale"]
+        return [0.0] if gap[0] < max(HALF[theirs["kind"]][:2]) * theirs["physics"]["scale"] and abs(foot - top) < 0.15 else []
+    side, when = relation.split("_")
+    t = 0 if when == "first" else last
+    pose = truth["camera"]["pose"][t]
+    azimuth = math.radians(pose[3])
+    away = float((a - b)[t, :2] @ [math.cos(azimuth), math.sin(azimuth)])
+    across = mine["screen"][t][0] - theirs["screen"][t][0]
+    return [t / fps] if {"left": across < -0.06, "right": across > 0.06, "behind": away > 0.6 and abs(across) < 0.2, "before": away < -0.6 and abs(across) < 0.2}[side] else []

@@ -13,7 +13,7 @@ from reverie.video import Video
 from reverie.worlds import captions
 from reverie.worlds.cameras import CAMERAS, draw_camera
 from reverie.worlds.events import events_of, facts_of
-from reverie.worlds.figures import COLOURS, FIGURES, KINDS, MATERIALS, SIZES, THINGS
+from reverie.worlds.figures import COLOURS, FIGURES, KINDS, MATERIALS, RIGID, SIZES, THINGS
 from reverie.worlds.filming import shoot
 from reverie.worlds.heldout import VERBS, held_out_pairs, held_out_triples, shown
 from reverie.worlds.motion import GAITS, STEERING, verb_and_way
@@ -80,12 +80,12 @@ class Diorama:
 def _subject(rng: np.random.Generator, n: int, count: int, surroundings: str, plot: str, camera: str, cast: list[Subject]) -> Subject:
     """Subject n of a scene, after those that are in `cast`; what it is meant to do is not held out."""
     kind = str(rng.choice([k for k in _kinds(n, plot) if (k, surroundings) not in held_out_pairs()]))
-    action, goal = _action(rng, n, count, kind, plot, camera, cast)
+    action, goal = draw_action(rng, n, count, kind, plot, camera, cast)
     verb, _ = verb_and_way(action)
     shows = {"walk" if kind == "person" else "drive", "turn"} if verb == "steer" else {verb, goal}
     colours = [c for c in COLOURS if not any((kind, c, v) in held_out_triples() for v in shows)]
     size = str(rng.choice(list(SIZES)))
-    at, lane = _place(rng, n, count, plot, cast)
+    at, lane = draw_place(rng, n, count, plot, cast)
     return Subject(
         kind=kind, colour=str(rng.choice(colours)), size=size if plot != "behind" else ("small", "large")[n], material=str(rng.choice(MATERIALS)), action=action, goal=goal, at=at,
         lane=lane, height=float(rng.uniform(0.42, 0.56)), vigour=float(rng.uniform(0, 1)), moment=float(rng.uniform(0, 1)), heading=float(rng.uniform(-180, 180)),
@@ -104,8 +104,8 @@ def _kinds(n: int, plot: str) -> tuple[str, ...]:
     return THINGS if plot == "collide" else KINDS
 
 
-def _action(rng: np.random.Generator, n: int, count: int, kind: str, plot: str, camera: str, cast: list[Subject]) -> tuple[str, str]:
-    """(action with its way, goal) of subject n."""
+def draw_action(rng: np.random.Generator, n: int, count: int, kind: str, plot: str, camera: str, cast: list[Subject], doing: dict[str, tuple[str, ...]] = VERBS) -> tuple[str, str]:
+    """(action with its way, goal) of subject n; doing: the verbs of every kind."""
     side = str(rng.choice(["left", "right"]))
     if plot == "follow":
         return f"{GAITS[kind][0]}_{verb_and_way(cast[0].action)[1] if cast else side}", ""
@@ -115,18 +115,18 @@ def _action(rng: np.random.Generator, n: int, count: int, kind: str, plot: str, 
         return f"{rng.choice(GAITS[kind])}_{side}", ""
     if n > 0 and rng.random() < 0.4:
         return "stand", ""
-    roams = n == count - 1 and all(other.kind in THINGS for other in cast)  # figures would walk through each other
-    verbs = [verb for verb in VERBS[kind] if verb != "turn" or roams]
+    roams = n == count - 1 and all(other.kind in RIGID for other in cast)  # figures would walk through each other
+    verbs = [verb for verb in doing[kind] if verb != "turn" or roams]
     word = str(rng.choice([*verbs, *(["steer"] * 2 if roams and kind in ("car", "person") else [])]))
     if word in ("stop", "turn"):
-        return f"{'slide' if kind in THINGS else rng.choice(GAITS[kind])}_{side}", word
+        return f"{'slide' if kind in RIGID else rng.choice(GAITS[kind])}_{side}", word
     if word in GAITS[kind]:
-        deep = kind in FIGURES and n == 0 and rng.random() < 0.3
+        deep = kind not in RIGID and n == 0 and rng.random() < 0.3
         return f"{word}_{rng.choice(['toward', 'away']) if deep else side}", ""
     return word, ""
 
 
-def _place(rng: np.random.Generator, n: int, count: int, plot: str, cast: list[Subject]) -> tuple[float, float]:
+def draw_place(rng: np.random.Generator, n: int, count: int, plot: str, cast: list[Subject]) -> tuple[float, float]:
     """(share of the visible width, metres away) of subject n's middle."""
     loose = float(rng.uniform(-0.05, 0.05))
     if plot == "collide" and n == 1:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reverie.worlds.figures import FIGURES, HALF, SIZES
-from reverie.worlds.motion import RUNS_FROM, SPAN
+from reverie.worlds.figures import APPARATUS, HALF, RIGID, SIZES
+from reverie.worlds.motion import GAITS, RUNS_FROM, SPAN
 from reverie.worlds.scene import Event, Scene, Subject
 
 WAYS = ("left", "right", "toward", "away")
@@ -63,7 +63,7 @@ def events_of(scene: Scene) -> tuple[Event, ...]:
     tracks = [_track(s, scene.fps) for s in scene.subjects]
     found: list[Event] = []
     for n, track in enumerate(tracks):
-        if scene.num_frames >= 4:
+        if scene.num_frames >= 4 and track.subject.kind not in APPARATUS:
             found += _motions(scene, n, track)
         found += _hidings(scene, n, track)
     if scene.num_frames >= 4:
@@ -139,7 +139,7 @@ def _way(scene: Scene, track: _Track, a: int, b: int) -> str:
     across = float(step @ [math.sin(azimuth), -math.cos(azimuth)])
     away = float(step @ [math.cos(azimuth), math.sin(azimuth)])
     on_screen = float(track.screen[b, 0] - track.screen[a, 0])
-    follows = bool(np.linalg.norm(pose[b, :3] - pose[a, :3]) > 0.5 * np.linalg.norm(step) and scene.camera.kind == "drone")
+    follows = bool(np.linalg.norm(pose[b, :3] - pose[a, :3]) > 0.5 * np.linalg.norm(step) and scene.camera.kind in ("drone", "close"))
     if abs(across) > 1.6 * abs(away):
         clear = on_screen * across > 0 and abs(on_screen) > 0.1
         return ("left" if across < 0 else "right") if clear or follows else ""
@@ -169,7 +169,7 @@ def _travels(scene: Scene, n: int, track: _Track, in_sight: np.ndarray) -> list[
         path = float(speed[a:b].sum() / track.fps)
         if b < scene.num_frames - 2 and (scene.num_frames - 1 - b) / scene.fps >= 0.3 and not moving[b:].any() and path > 0.12 * wide and in_sight[max(b - 1, 0) :].all():
             found.append(_event(scene, "stop", n, b, b))
-        if track.subject.kind in FIGURES:
+        if track.subject.kind not in RIGID:
             found += _bends(scene, n, track, a, b)
     return found
 
@@ -192,15 +192,13 @@ def _verb(track: _Track, a: int, b: int) -> str:
     step = track.position[b, :2] - track.position[a, :2]
     length = float(np.linalg.norm(step))
     pace = length * track.fps / (b - a)
-    if kind in FIGURES:
+    if kind not in RIGID:
         middle = track.heading[(a + b) // 2]
         forward = float(step @ [math.cos(middle), math.sin(middle)]) / length
         if forward < -0.7:
             return "reverse"
-        if kind == "car":
-            return "drive"
-        if kind == "turtle":
-            return "crawl"
+        if GAITS[kind] != ("walk", "run"):
+            return GAITS[kind][0]
         pace /= math.sqrt(track.scale)
         return "run" if pace > RUNS_FROM * (1 + SURE) else "walk" if pace < RUNS_FROM * (1 - SURE) else "go"
     axis = np.array([-step[1], step[0], 0.0]) / length

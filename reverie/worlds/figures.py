@@ -1,4 +1,4 @@
-"""What subjects are made of: balls, cubes, cylinders and cones, and toy figures (dog, turtle, car, person) of a few primitives that walk.
+"""What the diorama's subjects are made of: balls, cubes, cylinders and cones, and toy figures (dog, turtle, car, person) of a few primitives that walk.
 
 A figure is drawn anew for every frame by a function of its gait; parts keep their order and sizes, so that part n of one frame is part n of
 the next. A figure's own frame: x forward, y to its left, z up, the origin on the ground below its middle; metres at scale 1. Feet
@@ -7,15 +7,22 @@ follow a closed path and stand still on the ground while they carry; knees and e
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from reverie.worlds.drawing import ABSENT, DARK, EYE, Gait, Sketch, along, leg, lid, shade, step, turned
+from reverie.worlds.menagerie import MENAGERIE, WIDE_HALF
+
 THINGS = ("ball", "cube", "cylinder", "cone")
+RIGID = (*THINGS, "burger", "cup")  # moved by physics and drawn about their centre; all others follow ways
 FIGURES = ("dog", "turtle", "car", "person")
 KINDS = THINGS + FIGURES
+WIDE_KINDS = (*KINDS, *MENAGERIE)
+APPARATUS = ("tower", "domino row", "pendulum", "gear", "seesaw", "paintbrush")  # drawn by the act that moves them (acts.py)
+CENTRED = (*RIGID, *APPARATUS)  # their track is of the centre; others stand on their track
+MOODY = ("dog", "cat", "person", "monster")  # kinds that can be happy, tired or frightened
 SIZES = {"small": 0.68, "large": 1.12}
-MATERIALS = ("matte", "shiny", "striped")
+MATERIALS = ("matte", "shiny", "striped")  # of the diorama; the wide world has glass as well
 COLOURS = {
     "red": (0.85, 0.07, 0.06), "orange": (0.95, 0.42, 0.04), "yellow": (0.93, 0.82, 0.08), "green": (0.08, 0.62, 0.16),
     "blue": (0.08, 0.22, 0.88), "purple": (0.50, 0.12, 0.70), "white": (0.95, 0.95, 0.95), "black": (0.05, 0.05, 0.06),
@@ -23,116 +30,11 @@ COLOURS = {
 # half sizes in metres at scale 1 (of figures: of the box that they push with); the centre's height at rest
 HALF = {
     "ball": (0.9, 0.9, 0.9), "cube": (0.76, 0.76, 0.76), "cylinder": (0.76, 0.76, 0.86), "cone": (0.95, 0.95, 0.9),
-    "dog": (1.25, 0.36, 0.95), "turtle": (1.25, 0.85, 0.55), "car": (1.5, 0.7, 0.75), "person": (0.4, 0.55, 1.5),
+    "dog": (1.25, 0.36, 0.95), "turtle": (1.25, 0.85, 0.55), "car": (1.5, 0.7, 0.75), "person": (0.4, 0.55, 1.5), "tower": (0.5, 0.5, 1.6),
+    "domino row": (2.0, 0.3, 0.7), "pendulum": (1.3, 0.3, 1.7), "gear": (1.0, 0.15, 1.0), "seesaw": (1.9, 0.4, 0.6), "paintbrush": (0.3, 0.3, 0.6), **WIDE_HALF,
 }  # fmt: skip
-SKIN, DARK, GLASS, HAIR = (0.87, 0.66, 0.52), (0.07, 0.07, 0.08), (0.30, 0.42, 0.52), (0.25, 0.15, 0.09)
+SKIN, GLASS, HAIR = (0.87, 0.66, 0.52), (0.30, 0.42, 0.52), (0.25, 0.15, 0.09)
 TURTLE_SKIN, LIGHT, LAMP, TAIL_LAMP = (0.55, 0.53, 0.30), (0.80, 0.80, 0.82), (1.0, 0.95, 0.65), (0.75, 0.05, 0.05)
-
-
-@dataclass(frozen=True)
-class Gait:
-    """What a figure's limbs do at a moment: distance walked (metres, backwards is less), speed (m/s), whether it runs, height above the
-    ground of a jump (metres), turn of its wheels (radians, left positive), seconds since the start."""
-
-    distance: float = 0.0
-    speed: float = 0.0
-    running: bool = False
-    lift: float = 0.0
-    steer: float = 0.0
-    time: float = 0.0
-
-
-@dataclass
-class Sketch:
-    """Parts of something in its own frame: shape, size, colour, position [3], rotation [3 3]; `painted` parts carry the subject's material."""
-
-    shapes: list[str] = field(default_factory=list)
-    sizes: list[tuple[float, float, float]] = field(default_factory=list)
-    colours: list[tuple[float, ...]] = field(default_factory=list)
-    painted: list[bool] = field(default_factory=list)
-    positions: list[np.ndarray] = field(default_factory=list)
-    rotations: list[np.ndarray] = field(default_factory=list)
-
-    def add(
-        self, shape: str, size: tuple[float, float, float], at: tuple[float, ...] | np.ndarray, colour: tuple[float, ...], rotation: np.ndarray | None = None, painted: bool = False
-    ) -> None:
-        """One part: ellipsoid, box, cylinder, capsule (half sizes; cylinder and capsule: radius, radius, half length along z), cone, cabin or body."""
-        self.shapes.append(shape)
-        self.sizes.append(size)
-        self.colours.append(colour)
-        self.painted.append(painted)
-        self.positions.append(np.asarray(at, float))
-        self.rotations.append(np.eye(3) if rotation is None else rotation)
-
-    def ball(self, at: tuple[float, ...] | np.ndarray, radius: float, colour: tuple[float, ...], painted: bool = False) -> None:
-        """A sphere."""
-        self.add("ellipsoid", (radius, radius, radius), at, colour, None, painted)
-
-    def limb(self, start: tuple[float, ...] | np.ndarray, end: tuple[float, ...] | np.ndarray, radius: float, colour: tuple[float, ...], painted: bool = False) -> None:
-        """A capsule from point to point."""
-        a, b = np.asarray(start, float), np.asarray(end, float)
-        length = float(np.linalg.norm(b - a))
-        self.add("capsule", (radius, radius, length / 2), (a + b) / 2, colour, _along((b - a) / max(length, 1e-9)), painted)
-
-
-def shade(colour: tuple[float, ...], share: float) -> tuple[float, ...]:
-    """A colour darkened (below 1) or lightened towards white (above 1)."""
-    return tuple(c * share if share <= 1 else 1 - (1 - c) * (2 - share) for c in colour)
-
-
-def turned(axis: str, radians: float) -> np.ndarray:
-    """The rotation [3 3] about x, y or z."""
-    c, s = math.cos(radians), math.sin(radians)
-    return np.array({"x": [[1, 0, 0], [0, c, -s], [0, s, c]], "y": [[c, 0, s], [0, 1, 0], [-s, 0, c]], "z": [[c, -s, 0], [s, c, 0], [0, 0, 1]]}[axis], float)
-
-
-def _along(direction: np.ndarray) -> np.ndarray:
-    """A rotation whose z axis is `direction`."""
-    x, y, z = (float(v) for v in direction)
-    if z < -0.999999:
-        return np.diag([1.0, -1.0, -1.0])
-    k = 1 / (1 + z)  # the shortest turn from (0, 0, 1)
-    return np.array([[1 - x * x * k, -x * y * k, x], [-x * y * k, 1 - y * y * k, y], [-x, -y, z]])
-
-
-def _joint(start: np.ndarray, end: np.ndarray, upper: float, lower: float, bend: float) -> np.ndarray:
-    """The knee between two points in the x-z plane; bend +1: it points forward, -1 backward."""
-    span = end - start
-    reach = min(float(np.linalg.norm(span)), (upper + lower) * 0.999)
-    unit = span / max(float(np.linalg.norm(span)), 1e-9)
-    along = (upper**2 - lower**2 + reach**2) / (2 * reach)
-    aside = math.sqrt(max(upper**2 - along**2, 0.0))
-    forward = np.array([-unit[2], 0.0, unit[0]])  # a quarter turn of the leg, forward for a leg that points down
-    return start + unit * along + forward * aside * (1 if forward[0] * bend > 0 else -1)
-
-
-def _step(phase: float, stride: float, lift: float, carry: float = 0.5) -> tuple[float, float]:
-    """Where a foot is in its cycle (phase in turns): (forward, up) of its middle; on the ground for the share `carry`."""
-    phase %= 1.0
-    if phase < carry:
-        return stride * (0.5 - phase / carry), 0.0
-    share = (phase - carry) / (1 - carry)
-    return stride * (share - 0.5), lift * math.sin(math.pi * share)
-
-
-def _leg(
-    sketch: Sketch,
-    hip: tuple[float, float, float],
-    foot: tuple[float, float, float],
-    lengths: tuple[float, float],
-    radius: float,
-    bend: float,
-    colour: tuple[float, ...],
-    lower_colour: tuple[float, ...],
-    painted: bool = False,
-) -> None:
-    start, end = np.array(hip), np.array(foot)
-    span = end - start
-    if np.linalg.norm(span) > sum(lengths):  # a foot out of reach hangs below the hip, as in a jump
-        end = start + span / np.linalg.norm(span) * sum(lengths) * 0.999
-    knee = _joint(start, end, *lengths, bend)
-    sketch.limb(start, knee, radius, colour, painted)
-    sketch.limb(knee, end, radius * 0.8, lower_colour)
 
 
 def _dog(colour: tuple[float, ...], gait: Gait) -> Sketch:
@@ -140,29 +42,30 @@ def _dog(colour: tuple[float, ...], gait: Gait) -> Sketch:
     s = Sketch()
     cycle = 1.7 if gait.running else 1.1  # metres per cycle of the legs
     phase = gait.distance / cycle
-    moving = min(1.0, abs(gait.speed) / 0.5)
-    bob = 0.05 * moving * math.sin(4 * math.pi * phase)
+    moving, mood = min(1.0, abs(gait.speed) / 0.5), gait.mood
+    bob = 0.05 * moving * math.sin(4 * math.pi * phase) * mood.bounce + mood.sway(gait.time)
     dark, air = shade(colour, 0.55), gait.lift > 0.05
     s.limb((-0.55, 0, 1.0 + bob), (0.45, 0, 1.05 + bob), 0.33, colour, True)
     s.add("ellipsoid", (0.36, 0.37, 0.40), (0.45, 0, 1.06 + bob), colour, None, True)
     s.limb((0.6, 0, 1.2 + bob), (0.85, 0, 1.55 + bob), 0.21, colour)
     nod = 0.06 * moving * math.sin(4 * math.pi * phase + 1)
-    head = np.array([0.95, 0, 1.68 + bob + nod])
+    head = np.array([0.95, 0, 1.68 + bob + nod - mood.droop])
     s.ball(head, 0.33, colour)
     s.limb(head + [0.2, 0, -0.08], head + [0.5, 0, -0.12], 0.16, shade(colour, 1.25))
     s.ball(head + [0.67, 0, -0.06], 0.085, DARK)
     for side in (1, -1):
-        s.ball(head + [0.24, side * 0.17, 0.12], 0.075, (0.98, 0.98, 0.98))
-        s.ball(head + [0.29, side * 0.18, 0.12], 0.05, DARK)
+        s.ball(head + [0.24, side * 0.17, 0.12], 0.075 * mood.eye, EYE)
+        s.ball(head + [0.29, side * 0.18, 0.12], 0.05 * mood.eye, DARK)
+        lid(s, head + [0.26, side * 0.17, 0.12], 0.075, mood, colour)
         s.add("ellipsoid", (0.13, 0.06, 0.28), head + [-0.07, side * 0.32, -0.06 - nod], dark, turned("x", side * 0.25))
-    wag = 0.35 * math.sin(2 * math.pi * 2.5 * gait.time)
-    s.limb((-0.82, 0, 1.15 + bob), (-1.2, wag * 0.5, 1.6 + bob), 0.085, colour)
-    s.ball((-1.22, wag * 0.52, 1.63 + bob), 0.095, dark)
+    wag = 0.35 * math.sin(2 * math.pi * 2.5 * gait.time) * mood.wag
+    s.limb((-0.82, 0, 1.15 + bob), (-1.2, wag * 0.5, 1.6 + bob + mood.tail), 0.085, colour)
+    s.ball((-1.22, wag * 0.52, 1.63 + bob + mood.tail), 0.095, dark)
     for x, y, turn in ((0.48, 0.2, 0.0), (0.48, -0.2, 0.5), (-0.58, 0.2, 0.5), (-0.58, -0.2, 0.0)):
-        forward, up = _step(phase + turn, cycle / 2 * moving, 0.28 * moving)
+        forward, up = step(phase + turn, cycle / 2 * moving, 0.28 * moving)
         if air:
             forward, up = (0.25 if x > 0 else -0.25), 0.15
-        _leg(s, (x, y, 0.9 + bob), (x + forward, y, 0.16 + up), (0.43, 0.43), 0.13, -1 if x > 0 else 1, colour, shade(colour, 0.8))
+        leg(s, (x, y, 0.9 + bob), (x + forward, y, 0.16 + up), (0.43, 0.43), 0.13, -1 if x > 0 else 1, colour, shade(colour, 0.8))
         s.add("ellipsoid", (0.16, 0.11, 0.1), (x + forward + 0.05, y, 0.1 + up), dark)
     return s
 
@@ -185,17 +88,17 @@ def _turtle(colour: tuple[float, ...], gait: Gait) -> Sketch:
         direction = np.array([math.sin(tilt) * math.cos(angle), math.sin(tilt) * math.sin(angle), math.cos(tilt)])
         point = direction * axes
         normal = point / axes**2
-        s.add("ellipsoid", (0.23, 0.23, 0.05), centre + point * 0.985, dark, _along(normal / np.linalg.norm(normal)))
+        s.add("ellipsoid", (0.23, 0.23, 0.05), centre + point * 0.985, dark, along(normal / np.linalg.norm(normal)))
     reach = 0.05 * math.sin(2 * math.pi * phase) * moving
     s.limb((0.75, 0, 0.42), (1.25 + reach, 0, 0.66), 0.16, TURTLE_SKIN)
     head = np.array([1.36 + reach, 0, 0.72])
     s.add("ellipsoid", (0.33, 0.25, 0.24), head, TURTLE_SKIN)
     for side in (1, -1):
-        s.ball(head + [0.13, side * 0.18, 0.1], 0.075, (0.98, 0.98, 0.98))
+        s.ball(head + [0.13, side * 0.18, 0.1], 0.075, EYE)
         s.ball(head + [0.18, side * 0.2, 0.11], 0.05, DARK)
     s.limb((-0.9, 0, 0.36), (-1.22, 0, 0.2), 0.07, TURTLE_SKIN)
     for x, y, turn in ((0.58, 0.66, 0.0), (0.58, -0.66, 0.5), (-0.58, 0.66, 0.5), (-0.58, -0.66, 0.0)):
-        forward, up = _step(phase + turn, 0.4 * moving, 0.14 * moving)
+        forward, up = step(phase + turn, 0.4 * moving, 0.14 * moving)
         foot = (x + forward + math.copysign(0.1, x), y + math.copysign(0.16, y), 0.12 + up)
         s.limb((x, y, 0.4), foot, 0.17, TURTLE_SKIN)
         s.add("ellipsoid", (0.22, 0.15, 0.1), (foot[0] + 0.06, foot[1], 0.1 + up), shade(TURTLE_SKIN, 0.8))
@@ -230,10 +133,11 @@ def _person(colour: tuple[float, ...], gait: Gait) -> Sketch:
     s = Sketch()
     cycle = 2.7 if gait.running else 1.7
     phase = gait.distance / cycle
-    moving = min(1.0, abs(gait.speed) / 0.6)
+    moving, mood = min(1.0, abs(gait.speed) / 0.6), gait.mood
     air = gait.lift > 0.05
     lean = 0.10 * moving * math.copysign(1, gait.speed or 1) if gait.running else 0.0
-    bob = 0.04 * moving * math.cos(4 * math.pi * phase)
+    lean += mood.slump
+    bob = 0.04 * moving * math.cos(4 * math.pi * phase) * mood.bounce + mood.sway(gait.time)
     trousers = (0.16, 0.18, 0.26) if max(colour) > 0.2 else (0.34, 0.36, 0.44)
     hip = np.array([0, 0, 1.36 + bob - (0.06 * moving if gait.running else 0.0)])
     carry = 0.32 if gait.running else 0.5  # of a cycle a foot is down; runners fly
@@ -241,26 +145,31 @@ def _person(colour: tuple[float, ...], gait: Gait) -> Sketch:
     s.add("ellipsoid", (0.27, 0.40, 0.60), hip + up @ [0, 0, 0.52], colour, up, True)
     s.add("ellipsoid", (0.25, 0.34, 0.22), hip + up @ [0, 0, 0.02], trousers)
     s.limb(hip + up @ [0, 0, 1.0], hip + up @ [0, 0, 1.2], 0.12, SKIN)
-    head = hip + up @ [0.03, 0, 1.42]
+    head = hip + up @ [0.03 + mood.droop * 0.4, 0, 1.42 - mood.droop * 0.3]
     s.ball(head, 0.33, SKIN)
     s.add("ellipsoid", (0.35, 0.35, 0.24), head + up @ [-0.04, 0, 0.15], colour)
     s.add("ellipsoid", (0.24, 0.24, 0.035), head + up @ [0.25, 0, 0.14], shade(colour, 0.7))
     s.add("ellipsoid", (0.3, 0.32, 0.26), head + up @ [-0.07, 0, -0.03], HAIR)
     s.ball(head + up @ [0.33, 0, -0.04], 0.06, shade(SKIN, 0.9))
     for side in (1, -1):
+        if mood.eye > 1:
+            s.ball(head + up @ [0.25, side * 0.13, 0.05], 0.105, EYE)
         s.ball(head + up @ [0.29, side * 0.12, 0.05], 0.055, DARK)
-        forward, lift = _step(phase + (0.0 if side > 0 else 0.5), cycle * carry * moving, (0.45 if gait.running else 0.22) * moving, carry)
+        lid(s, head + up @ [0.29, side * 0.12, 0.05], 0.075, mood, SKIN)
+        forward, lift = step(phase + (0.0 if side > 0 else 0.5), cycle * carry * moving, (0.45 if gait.running else 0.22) * moving, carry)
         if air:
             forward, lift = 0.1 * side, 0.18
         foot = (forward, side * 0.19, 0.16 + lift)
-        _leg(s, (hip[0], side * 0.19, hip[2]), foot, (0.64, 0.62), 0.17, 1, trousers, trousers)
+        leg(s, (hip[0], side * 0.19, hip[2]), foot, (0.64, 0.62), 0.17, 1, trousers, trousers)
         s.add("ellipsoid", (0.23, 0.12, 0.11), (forward + 0.1, side * 0.19, 0.11 + lift), DARK)
         swing = -math.cos(2 * math.pi * (phase + (0.0 if side > 0 else 0.5))) * moving * (0.75 if gait.running else 0.5)
         if air:
             swing = 2.4
+        swing += mood.arms * (1 + 0.12 * math.sin(2 * math.pi * 1.4 * gait.time)) if mood.arms else 0.0
         shoulder = hip + up @ [0, side * 0.46, 0.88]
         elbow = shoulder + turned("y", -swing) @ [0, side * 0.06, -0.45]
         bend = 1.3 if gait.running and moving > 0.3 else 0.25
+        bend = 1.5 if mood.quiver else bend
         hand = elbow + turned("y", -swing - bend) @ [0, 0, -0.42]
         s.limb(shoulder, elbow, 0.13, colour, True)
         s.limb(elbow, hand, 0.10, SKIN)
@@ -268,18 +177,18 @@ def _person(colour: tuple[float, ...], gait: Gait) -> Sketch:
     return s
 
 
-def _thing(kind: str, colour: tuple[float, ...]) -> Sketch:
+def _thing(kind: str, colour: tuple[float, ...], whole: bool) -> Sketch:
     s = Sketch()
     half = HALF[kind]
     shape = {"ball": "ellipsoid", "cube": "box", "cylinder": "cylinder", "cone": "cone"}[kind]
-    s.add(shape, half, (0, 0, 0), colour, None, True)
+    s.add(shape, half, (0, 0, 0) if whole else ABSENT, colour, None, True)
     if kind == "cylinder":  # lids of a darker shade show which way it lies
         for side in (1, -1):
-            s.add("cylinder", (half[0] * 0.97, half[0] * 0.97, 0.02), (0, 0, side * half[2]), shade(colour, 0.7) if max(colour) > 0.2 else (0.2, 0.2, 0.22))
+            s.add("cylinder", (half[0] * 0.97, half[0] * 0.97, 0.02), (0, 0, side * half[2]) if whole else ABSENT, shade(colour, 0.7) if max(colour) > 0.2 else (0.2, 0.2, 0.22))
     return s
 
 
-_FIGURES: dict[str, Callable[[tuple[float, ...], Gait], Sketch]] = {"dog": _dog, "turtle": _turtle, "car": _car, "person": _person}
+_FIGURES: dict[str, Callable[[tuple[float, ...], Gait], Sketch]] = {"dog": _dog, "turtle": _turtle, "car": _car, "person": _person, **MENAGERIE}
 
 
 def paint(colour: str, material: str) -> tuple[float, ...]:
@@ -289,4 +198,4 @@ def paint(colour: str, material: str) -> tuple[float, ...]:
 
 def sketch(kind: str, colour: tuple[float, ...], gait: Gait) -> Sketch:
     """The parts of a subject of this kind and colour at a moment of its gait, at scale 1 (things: about their centre)."""
-    return _FIGURES[kind](colour, gait) if kind in _FIGURES else _thing(kind, colour)
+    return _FIGURES[kind](colour, gait) if kind in _FIGURES else Sketch() if kind in APPARATUS else _thing(kind, colour, gait.level > 0)

@@ -1,12 +1,15 @@
 """From a simulated scene to frames and exact facts: boxes, visibility, who hides whom; depth, masks and flow where they are asked for."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from reverie.worlds.cameras import poses_of
-from reverie.worlds.figures import FIGURES, HALF, SIZES, paint, sketch, turned
+from reverie.worlds.drawing import ABSENT, Sketch, turned
+from reverie.worlds.figures import CENTRED, HALF, SIZES, paint, sketch
 from reverie.worlds.motion import Motion, simulate
 from reverie.worlds.scene import Format, Maps, Rows, Scene, Subject
 from reverie.worlds.sets import backdrop, prop_sketch
@@ -15,6 +18,31 @@ from reverie.worlds.stage import FAR, Parts, Stage, View, joined, outline, place
 CELL = 16  # pixels of a map's cell
 SAMPLES = 8  # per side of a cell
 SOLO_MARGIN = 2.0  # a subject alone is drawn with a view this many times as wide
+
+
+@dataclass(frozen=True)
+class Take:
+    """What is to be filmed: a motion per subject, who touched whom when; per frame perhaps parts that belong to no subject (in the scene's frame), how bright the
+    light is, and lamps as (point, colour)."""
+
+    motions: list[Motion]
+    contacts: tuple[tuple[int, int, float], ...] = ()
+    effects: tuple[Sketch, ...] = ()
+    brightness: tuple[float, ...] = ()
+    glows: tuple[tuple[tuple[np.ndarray, tuple[float, ...]], ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A frame as drawn, for what is done to it afterwards: its number, uint8 [H W 3] pixels, per pixel the part (-1 sky, 0 ground) and its owner (0 the set, 1... the
+    subjects, then the props), float32 [H W] metres along the view, and the camera."""
+
+    frame: int
+    pixels: np.ndarray
+    parts: np.ndarray
+    owners: np.ndarray
+    depth: np.ndarray
+    view: View
 
 
 @dataclass(frozen=True)
@@ -33,8 +61,20 @@ def _actor(subject: Subject, motion: Motion, owner: int) -> _Actor:
         placed(sketch(subject.kind, paint(subject.colour, subject.material), gait), scale, position, rotation, owner, subject.material, subject.colour)
         for gait, position, rotation in zip(motion.gaits, motion.positions, motion.rotations, strict=True)
     ]
+    if motion.extras:
+        more = [placed(extra, 1.0, np.zeros(3), np.eye(3), owner, subject.material, subject.colour) for extra in motion.extras]
+        frames = [joined([own, extra]) for own, extra in zip(frames, more, strict=True)]
+    return _acting(frames)
+
+
+def _acting(frames: list[Parts]) -> _Actor:
+    """The same parts in every frame, at their places."""
     positions, rotations = np.array([f.positions for f in frames]), np.array([f.rotations for f in frames])
-    return _Actor(frames[0], positions, rotations, outline(frames[0].shapes, frames[0].sizes, positions, rotations))
+    points = outline(frames[0].shapes, frames[0].sizes, positions, rotations)
+    absent = points[..., 2] < ABSENT[2] / 2
+    if absent.any():
+        points = np.where(absent[..., None], points[np.arange(len(points)), absent.argmin(1)][:, None], points)
+    return _Actor(frames[0], positions, rotations, points)
 
 
 def _rows(numbers: np.ndarray) -> Rows:
@@ -55,17 +95,23 @@ def _quaternion(rotations: np.ndarray) -> np.ndarray:
     return result
 
 
-def shoot(scene: Scene, format: Format) -> tuple[np.ndarray, Scene]:
-    """Simulate and draw: uint8 [T H W 3], and the scene with everything that was measured; no facts, events or captions yet."""
-    motions, contacts = simulate(scene, format)
+def shoot(scene: Scene, format: Format, take: Take | None = None, pose: Rows = (), finish: Callable[[Sight], np.ndarray] | None = None) -> tuple[np.ndarray, Scene]:
+    """Simulate and draw: uint8 [T H W 3], and the scene with everything that was measured; no facts, events or captions yet.
+
+    A `take` is filmed instead of what the scene intends, `pose` are the camera's if it is not the scene's, and `finish` makes the pixels of a frame from what was seen.
+    """
+    take = take or Take(*simulate(scene, format))
+    motions, contacts = take.motions, take.contacts
     actors = [_actor(subject, motion, 1 + n) for n, (subject, motion) in enumerate(zip(scene.subjects, motions, strict=True))]
-    pose, intrinsics = poses_of(scene.camera, format, motions[0].positions)
+    moving = [*actors, *([_acting([placed(s, 1.0, np.zeros(3), np.eye(3), 0) for s in take.effects])] if take.effects and take.effects[0].shapes else [])]
+    orbit, intrinsics = poses_of(scene.camera, format, motions[0].positions)
+    pose = pose or orbit
     views = [View.of(row, scene.camera.field_of_view) for row in pose]
     scene = replace(
         scene, camera=replace(scene.camera, pose=pose, intrinsics=intrinsics), contacts=contacts, width=format.width, height=format.height,
         num_frames=format.num_frames, fps=format.fps, subjects=tuple(_measured(s, m, a, views, format) for s, m, a in zip(scene.subjects, motions, actors, strict=True)),
     )  # fmt: skip
-    theatre, owners = _set_up(scene, actors)
+    theatre, owners = _set_up(scene, moving, len(actors))
     frames = []
     grid = (-(-format.height // CELL) * SAMPLES, -(-format.width // CELL) * SAMPLES)
     visible = np.ones((len(actors), format.num_frames))
@@ -74,19 +120,25 @@ def shoot(scene: Scene, format: Format) -> tuple[np.ndarray, Scene]:
     maps: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     aspect = format.width / format.height
     for t, view in enumerate(views):
-        theatre.move(np.concatenate([a.positions[t] for a in actors]), np.concatenate([a.rotations[t] for a in actors]))
+        theatre.move(np.concatenate([a.positions[t] for a in moving]), np.concatenate([a.rotations[t] for a in moving]))
         theatre.look(view, aspect)
-        frames.append(theatre.picture(format.width, format.height))
+        if take.brightness or take.glows:
+            theatre.shine(take.brightness[t] if take.brightness else 1.0, take.glows[t] if take.glows else ())
+        pixels = theatre.picture(format.width, format.height)
+        if finish:
+            parts, distance = theatre.identities(format.width, format.height)
+            pixels = finish(Sight(t, pixels, parts, owners[parts], distance, view))
+        frames.append(pixels)
         identity, depth = theatre.identities(grid[1], grid[0])
         who = owners[identity]
         if t == 0:
             seen = np.array([(who == 1 + len(actors) + n).mean() for n in range(len(scene.props))])
         for n in range(len(actors)):
             if _may_hide(scene, n, t):
-                visible[n, t], behind[n][t] = _visibility(theatre, actors, n, t, view, aspect, who, depth, scene)
+                visible[n, t], behind[n][t] = _visibility(theatre, moving, n, t, view, aspect, who, len(actors))
         if format.maps:
-            last = t + 1 == format.num_frames
-            flow = np.zeros((*grid, 2)) if last else _flow(identity, depth, actors, t, view, views[t + 1], format)
+            last = t + 1 == format.num_frames or t + 1 in {shot.first for shot in scene.shots}  # nothing moves over a cut
+            flow = np.zeros((*grid, 2)) if last else _flow(identity, depth, moving, t, view, views[t + 1], format)
             maps.append(_cells(who, depth, flow, len(actors)))
     scene = replace(
         scene,
@@ -97,13 +149,13 @@ def shoot(scene: Scene, format: Format) -> tuple[np.ndarray, Scene]:
     return np.stack(frames), scene
 
 
-def _set_up(scene: Scene, actors: list[_Actor]) -> tuple[Stage, np.ndarray]:
+def _set_up(scene: Scene, actors: list[_Actor], num_subjects: int) -> tuple[Stage, np.ndarray]:
     """The stage with everything on it, and the owner of every identity: of 0 (the ground), 1..., and at the end of -1 (the sky)."""
     floor = backdrop(scene)
     still = [placed(floor, 1.0, np.zeros(3), np.eye(3), 0)] if floor.shapes else []
     for n, prop in enumerate(scene.props):
         turn = turned("z", math.radians(prop.heading))
-        still.append(placed(prop_sketch(prop, scene), prop.scale, np.array([*prop.position, 0.0]), turn, 1 + len(actors) + n))
+        still.append(placed(prop_sketch(prop, scene), prop.scale, np.array([*prop.position, 0.0]), turn, 1 + num_subjects + n))
     everything = joined([*(a.parts for a in actors), *still])
     theatre = stage(scene.time)
     theatre.set_up(scene.sun, scene.surroundings, scene.place)
@@ -115,15 +167,17 @@ def _measured(subject: Subject, motion: Motion, actor: _Actor, views: list[View]
     """The subject with its track, rotation, screen positions and boxes."""
     aspect = format.width / format.height
     scale = SIZES[subject.size]
-    centres = motion.positions + ([0, 0, HALF[subject.kind][2] * scale] if subject.kind in FIGURES else 0)
+    centres = motion.positions + ([0, 0, HALF[subject.kind][2] * scale] if subject.kind not in CENTRED else 0)
     screen = np.array([view.project(centre, aspect)[0] for view, centre in zip(views, centres, strict=True)])
     boxes = []
     for view, points in zip(views, actor.points, strict=True):
         flat = view.project(points, aspect)[0]
         boxes.append([*flat.min(0), *flat.max(0)])
+    changed: dict[str, Any] = {"state": motion.state, "level": tuple(round(v, 4) for v in motion.level)} if motion.state else {}
     return replace(
         subject, track=_rows(centres), rotation=_rows(_quaternion(motion.rotations)), screen=_rows(screen), boxes=_rows(np.array(boxes)), steering=motion.steering,
         physics={name: round(value, 4) for name, value in motion.physics.items()},
+        **changed,
     )  # fmt: skip
 
 
@@ -136,7 +190,7 @@ def _may_hide(scene: Scene, n: int, t: int) -> bool:
     return any(left < o[2] and o[0] < right and top < o[3] and o[1] < bottom for o in others)
 
 
-def _visibility(theatre: Stage, actors: list[_Actor], n: int, t: int, view: View, aspect: float, who: np.ndarray, depth: np.ndarray, scene: Scene) -> tuple[float, str]:
+def _visibility(theatre: Stage, actors: list[_Actor], n: int, t: int, view: View, aspect: float, who: np.ndarray, num_subjects: int) -> tuple[float, str]:
     """(share of the silhouette that is seen, what covers most of the rest: "subject 1", "prop 0", "frame" or "")."""
     positions = [a.positions[t] if m == n else a.positions[t] - 1e4 * view.forward for m, a in enumerate(actors)]  # the others wait behind the camera
     theatre.move(np.concatenate(positions), np.concatenate([a.rotations[t] for a in actors]))
@@ -160,7 +214,7 @@ def _visibility(theatre: Stage, actors: list[_Actor], n: int, t: int, view: View
     if outside >= len(covering):
         return share, "frame"
     owner = int(np.bincount(covering).argmax())
-    return share, f"subject {owner - 1}" if owner <= len(actors) else f"prop {owner - 1 - len(actors)}"
+    return share, f"subject {owner - 1}" if owner <= num_subjects else f"prop {owner - 1 - num_subjects}"
 
 
 def _flow(identity: np.ndarray, depth: np.ndarray, actors: list[_Actor], t: int, now: View, then: View, format: Format) -> np.ndarray:
@@ -172,6 +226,8 @@ def _flow(identity: np.ndarray, depth: np.ndarray, actors: list[_Actor], t: int,
     points = now.unproject(screen, depth.astype(float), aspect)
     old, new = (np.concatenate([a.positions[k] for a in actors]) for k in (t, t + 1))
     old_turn, new_turn = (np.concatenate([a.rotations[k] for a in actors]) for k in (t, t + 1))
+    gone = new[:, 2] < ABSENT[2] / 2  # what vanishes goes nowhere
+    new, new_turn = np.where(gone[:, None], old, new), np.where(gone[:, None, None], old_turn, new_turn)
     part = identity - 1
     moving = (part >= 0) & (part < len(old))
     chosen = part[moving]

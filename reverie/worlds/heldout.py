@@ -1,4 +1,4 @@
-"""What training never sees: a tenth of the (subject, colour, action) triples and of the (subject, surroundings) pairs.
+"""What training never sees: a tenth of the (subject, colour, action) triples, of the (subject, surroundings) pairs, and of the wide world's (style, subject) pairs.
 
 The rule: write each combination as "SALT:a:b" or "SALT:a:b:c", order all of them by the SHA-256 of that text, and hold out the first tenth (rounded).
 Actions are the verbs that a clip can show of a subject, whatever the direction.
@@ -7,8 +7,8 @@ Actions are the verbs that a clip can show of a subject, whatever the direction.
 import functools
 import hashlib
 
-from reverie.worlds.figures import COLOURS, KINDS
-from reverie.worlds.scene import Scene
+from reverie.worlds.figures import COLOURS, KINDS, WIDE_KINDS
+from reverie.worlds.scene import STYLES, Scene
 from reverie.worlds.sets import SURROUNDINGS
 
 SALT = "held-out-1032"  # chosen so that five subjects and five surroundings share the pairs, and at most two triples a subject and colour
@@ -36,6 +36,12 @@ def held_out_pairs() -> frozenset[tuple[str, ...]]:
     return _first_tenth([(kind, place) for kind in KINDS for place in SURROUNDINGS])
 
 
+@functools.cache
+def held_out_styles() -> frozenset[tuple[str, ...]]:
+    """(style, subject), of the styles that are not natural."""
+    return _first_tenth([(style, kind) for style in STYLES[1:] for kind in WIDE_KINDS])
+
+
 def shown(scene: Scene) -> tuple[str, ...]:
     """The held-out combinations that a filmed scene shows, as "dog red jump"; empty for footage that training may see."""
     found: list[tuple[str, ...]] = []
@@ -44,4 +50,6 @@ def shown(scene: Scene) -> tuple[str, ...]:
         found += [t for t in [(subject.kind, subject.colour, verb) for verb in sorted(verbs)] if t in held_out_triples()]
         if (subject.kind, scene.surroundings) in held_out_pairs():
             found.append((subject.kind, scene.surroundings))
+        if (scene.style, subject.kind) in held_out_styles():
+            found.append((scene.style, subject.kind))
     return tuple(" ".join(words) for words in found)

@@ -1,14 +1,18 @@
-"""The worlds that are there: the diorama, photographs, and those that installed packages offer under the entry point group `reverie.worlds`."""
+"""The worlds that are there: the diorama, the wide world, two games, photographs, and those that installed packages offer under the entry point group `reverie.worlds`."""
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 from reverie.config import did_you_mean
+from reverie.worlds.crafter import Crafter
 from reverie.worlds.diorama import Diorama
 from reverie.worlds.photographs import Photographs
 from reverie.worlds.scene import World
+from reverie.worlds.vizdoom import Vizdoom
+from reverie.worlds.wide import Wide
 
 GROUP = "reverie.worlds"
-OWN: dict[str, type[Diorama] | type[Photographs]] = {Diorama.name: Diorama, Photographs.name: Photographs}
+OURS: dict[str, Callable[[], World]] = {world.name: world for world in (Diorama, Wide, Crafter, Vizdoom, Photographs)}
 
 
 def _offered() -> dict[str, EntryPoint]:
@@ -16,14 +20,14 @@ def _offered() -> dict[str, EntryPoint]:
 
 
 def world_names() -> list[str]:
-    """The names of all worlds, the diorama first."""
-    return [*OWN, *sorted(set(_offered()) - set(OWN))]
+    """The names of all worlds, ours first."""
+    return [*OURS, *sorted(set(_offered()) - set(OURS))]
 
 
 def load_world(name: str) -> World:
     """A world by its name. ValueError if there is none, or if the package that offers it does not keep the protocol."""
-    if name in OWN:
-        return OWN[name]()
+    if name in OURS:
+        return OURS[name]()
     points = _offered()
     if name not in points:
         raise ValueError(f"no world {name!r}{did_you_mean(name, world_names())}")

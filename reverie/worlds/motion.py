@@ -12,26 +12,23 @@ import numpy as np
 from reverie.config import did_you_mean
 from reverie.patches.actions import ACTIONS as STEERING
 from reverie.randomness import generator
-from reverie.worlds.figures import FIGURES, HALF, SIZES, Gait, turned
+from reverie.worlds.drawing import Gait, Sketch, turned
+from reverie.worlds.figures import HALF, RIGID, SIZES
 from reverie.worlds.scene import Format, Scene, Subject
 
 SPAN = 6.6  # metres: the geometric mean of the visible width and height at the subject
 SUBSTEP = 0.002  # seconds at most: frames lie on whole steps
+HOVER = 1.3  # metres above the ground that birds and butterflies fly at scale 1
 TICKS = 60  # per second, of planned ways
 DIRECTIONS = {"left": 180.0, "right": 0.0, "away": 90.0, "toward": -90.0}
 # metres per second at scale 1
-SPEEDS = {"walk": (0.75, 1.15), "run": (1.95, 2.6), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3)}
+SPEEDS = {"walk": (0.75, 1.15), "run": (1.95, 2.6), "crawl": (0.4, 0.75), "drive": (1.2, 2.6), "roll": (1.0, 2.3), "slide": (1.0, 2.3), "fly": (1.1, 2.4), "sail": (0.8, 1.7)}
 RUNS_FROM = 1.5  # metres per second at scale 1: slower is a walk
-GAITS = {
-    "dog": ("walk", "run"),
-    "person": ("walk", "run"),
-    "turtle": ("crawl",),
-    "car": ("drive",),
-    "ball": ("roll",),
-    "cylinder": ("roll", "slide"),
-    "cube": ("slide",),
-    "cone": ("slide",),
-}
+GAITS: dict[str, tuple[str, ...]] = {
+    "dog": ("walk", "run"), "person": ("walk", "run"), "turtle": ("crawl",), "car": ("drive",), "ball": ("roll",), "cylinder": ("roll", "slide"), "cube": ("slide",),
+    "cone": ("slide",), "cat": ("walk", "run"), "monster": ("walk", "run"), "bird": ("fly",), "butterfly": ("fly",), "boat": ("sail",), "burger": ("slide",), "cup": ("slide",),
+    **{kind: () for kind in ("candle", "table", "tree", "flower", "lamp")},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,9 @@ class Motion:
     gaits: tuple[Gait, ...]
     steering: tuple[str, ...]
     physics: dict[str, float]
+    extras: tuple[Sketch, ...] = ()  # per frame what belongs to it besides its own parts, in the scene's frame
+    state: tuple[str, ...] = ()  # per frame a word, where an act changes it for good
+    level: tuple[float, ...] = ()  # per frame the number that goes with it
 
 
 def visible(format: Format) -> tuple[float, float]:
@@ -64,9 +64,9 @@ def verb_and_way(action: str) -> tuple[str, str]:
 
 def simulate(scene: Scene, format: Format) -> tuple[list[Motion], tuple[tuple[int, int, float], ...]]:
     """Every subject in every frame, and which subjects touched when. A pure function of scene and format."""
-    paths = {n: _plan(scene, n, format) for n, subject in enumerate(scene.subjects) if subject.kind in FIGURES}
+    paths = {n: _plan(scene, n, format) for n, subject in enumerate(scene.subjects) if subject.kind not in RIGID}
     times = np.arange(format.num_frames) / format.fps
-    motions: dict[int, Motion] = {n: path.motion(times, SIZES[scene.subjects[n].size]) for n, path in paths.items()}
+    motions: dict[int, Motion] = {n: path.motion(times, scene.subjects[n]) for n, path in paths.items()}
     contacts: tuple[tuple[int, int, float], ...] = ()
     if len(paths) < len(scene.subjects):
         things, contacts = _physics(scene, format, paths)
@@ -91,13 +91,13 @@ class _Path:
         share = (place - low)[..., None]
         return self.rows[low] * (1 - share) + self.rows[low + 1] * share
 
-    def motion(self, times: np.ndarray, scale: float) -> Motion:
+    def motion(self, times: np.ndarray, subject: Subject) -> Motion:
         """The way at these times."""
-        rows = self.at(times)
+        scale, rows = SIZES[subject.size], self.at(times)
         positions = np.stack([rows[:, 0], rows[:, 1], rows[:, 3]], 1)
         rotations = np.array([turned("z", row[2]) for row in rows])
         gaits = tuple(
-            Gait(distance=row[4] / scale, speed=row[5] / scale, running=abs(row[5]) / math.sqrt(scale) > RUNS_FROM, lift=row[3], steer=row[6], time=float(t))
+            Gait(distance=row[4] / scale, speed=row[5] / scale, running=abs(row[5]) / math.sqrt(scale) > RUNS_FROM, lift=row[3], steer=row[6], time=float(t), manner=subject.manner)
             for row, t in zip(rows, times, strict=True)
         )
         words = tuple(self.words[min(int(t * TICKS + 1e-6), len(self.words) - 1)] for t in times) if self.words else ()
@@ -138,7 +138,7 @@ def _course(scene: Scene, number: int, format: Format) -> tuple[float, float, fl
         depth = {"away": 1.0, "toward": -1.0}[way]
         speed = _speed(subject, verb, 3.6, seconds)
         return subject.at * wide, -depth * min(speed * seconds / 2, 1.8) + 0.4, speed
-    reach = (0.8 if scene.plot == "wall" else 1.2 if subject.goal == "stop" and subject.kind not in FIGURES else 0.58) * wide  # what friction stops goes half as far
+    reach = (0.8 if scene.plot == "wall" else 1.2 if subject.goal == "stop" and subject.kind in RIGID else 0.58) * wide  # what friction stops goes half as far
     speed = _speed(subject, verb, reach, seconds)
     return -side * min(speed * seconds / 2, 0.36 * wide) + 0.3 * subject.at * wide, subject.lane, speed
 
@@ -163,10 +163,11 @@ def _plan(scene: Scene, number: int, format: Format) -> _Path:
     begin, flight = 0.1 + subject.moment * 0.3 * format.seconds, 2 * jump / scene.gravity
     sharp = math.radians(80 + 60 * subject.vigour) * (1 if subject.heading > 0 else -1)
     ahead = 1.0
+    hover = HOVER * SIZES[subject.size] if verb == "fly" else 0.0
     for n in range(ticks):
         t = n / TICKS
         share = t / max(format.seconds, 1e-6)
-        now, lift = speed, 0.0
+        now, lift = speed, hover * (1 + 0.1 * math.sin(2 * math.pi * (0.5 * t + subject.moment)))
         if subject.goal == "stop":
             now = speed * min(1.0, max(0.0, (0.62 - share) / 0.08))
         if jump and begin < t < begin + flight:
@@ -257,14 +258,14 @@ def _physics_xml(scene: Scene, frictions: dict[int, float], substep: float) -> s
     for n, subject in enumerate(scene.subjects):
         scale = SIZES[subject.size]
         half = [v * scale for v in HALF[subject.kind]]
-        if subject.kind in FIGURES:
+        if subject.kind not in RIGID:
             box = " ".join(f"{v:.4f}" for v in half)
             bodies.append(f'<body name="{n}" mocap="true"><geom name="{n}" type="box" size="{box}" pos="0 0 {half[2]:.4f}" friction=".3" solref="-9000 -60"/></body>')
             continue
         shape = {
             "ball": f'type="sphere" size="{half[0]}"', "cube": f'type="box" size="{half[0]} {half[1]} {half[2]}"',
             "cylinder": f'type="cylinder" size="{half[0]} {half[2]}"', "cone": f'type="mesh" mesh="cone{n}"',
-        }[subject.kind]  # fmt: skip
+        }.get(subject.kind, f'type="cylinder" size="{half[0]} {half[2]}"')  # fmt: skip
         bodies.append(
             f'<body name="{n}"><freejoint/><geom name="{n}" {shape} density="100" condim="6" priority="1" '
             f'friction="{frictions[n]:.5f} .004 .0005" solref="-9000 {-22 if subject.kind == "ball" else -40}"/></body>'
@@ -288,7 +289,7 @@ def _physics(scene: Scene, format: Format, paths: dict[int, _Path]) -> tuple[dic
         import mujoco
     except ImportError as error:
         raise RuntimeError("the diorama needs MuJoCo: pip install 'reverie[worlds]'") from error
-    things = [n for n, s in enumerate(scene.subjects) if s.kind not in FIGURES]
+    things = [n for n, s in enumerate(scene.subjects) if s.kind in RIGID]
     courses = {n: _course(scene, n, format) for n in things}
     per_frame = math.ceil(1 / format.fps / SUBSTEP - 1e-9)
     substep = 1 / format.fps / per_frame

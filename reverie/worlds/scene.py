@@ -16,6 +16,8 @@ import numpy as np
 from reverie.video import Video
 
 SCHEMA = 2
+STYLES = ("natural", "cartoon", "pixel art", "pencil sketch", "black-and-white film")
+WEATHERS = ("fog", "snowfall", "rain")
 
 Rows = tuple[tuple[float, ...], ...]  # one row of numbers per frame
 
@@ -79,6 +81,19 @@ class Subject:
     behind: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     physics: dict[str, float] = field(default_factory=dict)
+    manner = ""  # no fields here: of WideSubject
+    state = tuple[str, ...]()
+    level = tuple[float, ...]()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WideSubject(Subject):
+    """A subject of the wide world: its manner ("happy", "tired", "frightened" or none), and where an act changes it, per frame its state in a word and the level
+    that goes with it (docs/worlds.md says which)."""
+
+    manner: str = ""
+    state: tuple[str, ...] = ()
+    level: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +144,30 @@ class Maps:
     """
 
     depth: np.ndarray
-    masks: np.ndarray
-    flow: np.ndarray
+    masks: np.ndarray | None = None  # games know neither masks nor flow
+    flow: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A stretch of a clip between cuts: kind ("wide", "close", "reverse" or "place"), its first frame and that frame's time in seconds, where and when of day it plays."""
+
+    kind: str
+    first: int
+    start: float
+    surroundings: str
+    time: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """What made subject n change for good: `cause` happened at `time`, `effect` began at `effect_time`, which is later (seconds)."""
+
+    subject: int
+    cause: str
+    time: float
+    effect: str
+    effect_time: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +198,35 @@ class Scene:
     still_captions: tuple[str, ...] = ()  # of its first frame
     timed_captions: tuple[tuple[str, float, float], ...] = ()  # what, from when to when in seconds
     maps: Maps | None = field(default=None, compare=False, repr=False)
+    style = "natural"  # no fields here: of WideScene
+    weather = ""
+    shots = tuple[Shot, ...]()
+    causes = tuple[Cause, ...]()
+    brightness = tuple[float, ...]()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WideScene(Scene):
+    """A clip of the wide world: its style, its weather ("fog", "snowfall", "rain" or none), its shots if there are several (their cuts are where shots begin), what
+    caused what, and per frame how bright the light is (1: as the time of day has it; empty: always 1)."""
+
+    style: str = "natural"
+    weather: str = ""
+    shots: tuple[Shot, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    brightness: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameScene(Scene):
+    """A clip of a game: which one (`surroundings` is its level), the aim that the policy plays for, and per frame what the player does from that frame on, where it is
+    (docs/worlds.md says in which units), what it has and how well it is. Events tell what the player did, as measured; their subject is always 0."""
+
+    aim: str = ""
+    actions: tuple[str, ...] = ()
+    positions: Rows = ()
+    inventory: tuple[dict[str, float], ...] = ()
+    health: tuple[float, ...] = ()
 
 
 def truth_of(scene: Scene) -> dict[str, Any]:

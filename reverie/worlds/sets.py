@@ -12,14 +12,17 @@ import numpy as np
 from PIL import Image
 
 from reverie.randomness import generator
-from reverie.worlds.figures import COLOURS, DARK, GLASS, LAMP, LIGHT, Sketch, shade, turned
+from reverie.worlds.drawing import DARK, Sketch, shade, turned
+from reverie.worlds.figures import COLOURS, GLASS, LAMP, LIGHT
 from reverie.worlds.scene import Prop, Scene
 
 SURROUNDINGS = ("snow", "grass", "desert", "beach", "street", "wooden room")
+WIDE_SURROUNDINGS = (*SURROUNDINGS, "mountain road", "night city", "garden", "sea", "ravine")
 # the tone of the ground, how strongly it varies
 GROUNDS = {
     "snow": ((0.90, 0.92, 0.96), 0.05), "grass": ((0.30, 0.46, 0.16), 0.20), "desert": ((0.82, 0.64, 0.38), 0.12), "beach": ((0.90, 0.82, 0.62), 0.06),
     "street": ((0.34, 0.34, 0.36), 0.10), "wooden room": ((0.58, 0.38, 0.22), 0.10),
+    "mountain road": ((0.40, 0.40, 0.42), 0.07), "night city": ((0.20, 0.20, 0.23), 0.10), "garden": ((0.34, 0.58, 0.20), 0.12), "sea": ((0.10, 0.36, 0.56), 0.16), "ravine": ((0.62, 0.40, 0.27), 0.14),
 }  # fmt: skip
 # sky at the horizon and above; light from everywhere, from the eye, from the sun; steepness of the sun
 LIGHTS = {
@@ -32,8 +35,9 @@ TIMES = tuple(LIGHTS)
 STANDING = {
     "snow": (("pine", 4), ("rock", 2), ("house", 1)), "grass": (("tree", 4), ("bush", 2), ("rock", 1), ("house", 1)), "desert": (("cactus", 3), ("rock", 3)),
     "beach": (("palm", 3), ("rock", 2)), "street": (("house", 3), ("lamp post", 2), ("tree", 2)), "wooden room": (("bookcase", 1), ("table", 1), ("plant", 2)),
+    "mountain road": (("pine", 3), ("rock", 2)), "night city": (("lamp post", 2), ("tree", 1)), "garden": (("bush", 2), ("tree", 2)), "sea": (), "ravine": (("rock", 3), ("bush", 1)),
 }  # fmt: skip
-PROPS = tuple(sorted({kind for many in STANDING.values() for kind, _ in many} | {"wall", "window"}))
+PROPS = tuple(sorted({kind for place in SURROUNDINGS for kind, _ in STANDING[place]} | {"wall", "window"}))
 BARK, LEAF, STONE, BRICK, PLASTER = (0.36, 0.24, 0.14), (0.13, 0.36, 0.12), (0.46, 0.44, 0.42), (0.60, 0.30, 0.22), (0.86, 0.80, 0.68)
 WHITE = (0.93, 0.95, 0.98)
 
@@ -55,6 +59,8 @@ def ground_texture(name: str, size: int = 256) -> bytes:
     y, x = np.mgrid[0:size, 0:size] / size
     if name == "desert":
         noise = 0.5 * noise + np.sin(2 * np.pi * (8 * y + 0.3 * np.sin(2 * np.pi * 2 * x)))
+    if name == "sea":
+        noise = 0.45 * noise + 1.1 * np.sin(2 * np.pi * (6 * y + 0.35 * np.sin(2 * np.pi * 3 * x) + 0.2 * np.sin(2 * np.pi * (2 * x + y))))
     image = np.clip(np.array(tone) * (1 + grain * noise[..., None] * 0.6), 0, 1)
     if name == "wooden room":
         plank = (y * 8).astype(int)
@@ -192,20 +198,9 @@ def _plant(s: Sketch, scene: Scene) -> None:
 
 
 _PROPS = {
-    "pine": _pine,
-    "tree": _tree,
-    "bush": _bush,
-    "rock": _rock,
-    "cactus": _cactus,
-    "palm": _palm,
-    "house": _house,
-    "lamp post": _lamp_post,
-    "wall": _wall,
-    "window": _window,
-    "bookcase": _bookcase,
-    "table": _table,
-    "plant": _plant,
-}
+    "pine": _pine, "tree": _tree, "bush": _bush, "rock": _rock, "cactus": _cactus, "palm": _palm, "house": _house, "lamp post": _lamp_post, "wall": _wall, "window": _window,
+    "bookcase": _bookcase, "table": _table, "plant": _plant,
+}  # fmt: skip
 
 
 def prop_sketch(prop: Prop, scene: Scene) -> Sketch:
@@ -242,4 +237,76 @@ def backdrop(scene: Scene) -> Sketch:
             s.add("box", (0.1, 7.0, 6.0), (side * 9.5, 0.2, 6.0), shade(paint, 0.92))
             s.add("box", (0.06, 7.0, 0.14), (side * 9.38, 0.2, 0.14), (0.95, 0.93, 0.88))
         s.add("box", (11.0, 0.06, 0.14), (0, 6.98, 0.14), (0.95, 0.93, 0.88))
+    elif scene.surroundings in _LANDSCAPES:
+        _LANDSCAPES[scene.surroundings](s, scene)
     return s
+
+
+def _mountain_road(s: Sketch, scene: Scene) -> None:
+    s.add("box", (120, 30.0, 0.02), (0, 34.2, 0.02), (0.42, 0.50, 0.30))
+    for y in (-3.4, 4.0):
+        s.add("box", (120, 0.07, 0.008), (0, y, 0.008), (0.94, 0.94, 0.90))
+    for n in range(-11, 12):
+        x = 2.4 * n + scene.place[0] % 2.4
+        s.limb((x, 4.6, 0), (x, 4.6, 0.75), 0.07, (0.90, 0.90, 0.88))
+    s.add("box", (60, 0.04, 0.13), (0, 4.52, 0.66), (0.72, 0.74, 0.77))
+    for n, x in enumerate((-46, -24, -5, 17, 40)):
+        high, at = 5.4 + 2.2 * (n * 2 % 3), (x + scene.place[1] % 11, 56 + 5 * (n % 2))
+        s.add("cone", (17, 13, high), (*at, high - 2), (0.42, 0.42, 0.46))
+        s.add("cone", (17 * 0.36, 13 * 0.36, high * 0.36), (*at, high - 2 + high * 0.65), WHITE)
+
+
+def _night_city(s: Sketch, scene: Scene) -> None:
+    s.add("box", (120, 1.2, 0.10), (0, 5.6, 0.10), (0.42, 0.42, 0.45))
+    rng = generator(int(abs(scene.place[0]) * 1000), 5)
+    for n, x in enumerate(np.arange(-21, 22, 4.6)):
+        wide, high, y = float(rng.uniform(1.7, 2.2)), float(rng.uniform(3.2, 7.5)), 11.5 + 3.5 * (n % 2)
+        s.add("box", (wide, 1.8, high), (float(x), y, high), shade((0.34, 0.35, 0.44), float(rng.uniform(0.6, 1.0))))
+        for row in range(int(high * 2 / 1.25)):
+            for column in (-0.6, 0.0, 0.6):
+                if rng.random() < 0.55:
+                    tone = ((1.0, 0.86, 0.45), (0.95, 0.93, 0.80), (0.55, 0.78, 0.98))[int(rng.integers(3))]
+                    s.add("lit:box", (0.2 * wide, 0.04, 0.28), (float(x) + column * wide, y - 1.8, 0.8 + 1.25 * row), tone)
+    for n, tone in enumerate(((0.98, 0.25, 0.45), (0.2, 0.85, 0.9), (0.98, 0.7, 0.15))):  # signs over the shops
+        s.add("lit:box", (1.1, 0.06, 0.22), (-7.4 + 7.0 * n + scene.place[1] % 2, 9.6, 2.3), tone)
+
+
+def _garden(s: Sketch, scene: Scene) -> None:
+    s.add("box", (60, 0.55, 0.7), (0, 10.2, 0.7), (0.14, 0.38, 0.14))
+    s.add("box", (60, 0.04, 0.05), (0, 8.3, 0.62), WHITE)
+    for n in range(-16, 17):
+        s.add("box", (0.13, 0.05, 0.48), (0.72 * n, 8.25, 0.48), WHITE)
+    rng = generator(int(abs(scene.place[0]) * 1000), 6)
+    tones = ((0.92, 0.20, 0.30), (0.98, 0.80, 0.20), (0.85, 0.35, 0.75), (0.97, 0.95, 0.92), (0.45, 0.35, 0.85))
+    for n in range(46):
+        x, y, z = float(rng.uniform(-9, 9)), float(rng.uniform(6.0, 7.9)), float(rng.uniform(0.3, 0.55))
+        s.add("box", (0.03, 0.03, z / 2), (x, y, z / 2), LEAF)  # boxes: they are a few pixels high, and round ones cost ten times as much
+        s.add("box", (0.11, 0.11, 0.09), (x, y, z), tones[n % 5], turned("y", math.pi / 4))
+
+
+def _sea(s: Sketch, scene: Scene) -> None:
+    for n in range(5):  # crests far out, and an island
+        s.add("ellipsoid", (2.6, 0.12, 0.07), (-9 + 4.5 * n + scene.place[0] % 4, 9 + 4.0 * (n % 3), 0.0), (0.82, 0.90, 0.94))
+    x = scene.place[1] % 30 - 15
+    s.add("ellipsoid", (9, 4, 2.6), (x, 46, -0.3), (0.55, 0.48, 0.34))
+    s.add("ellipsoid", (7, 3, 3.1), (x + 1, 47, -0.2), (0.22, 0.42, 0.18))
+
+
+def _ravine(s: Sketch, scene: Scene) -> None:
+    rng = generator(int(abs(scene.place[0]) * 1000), 7)
+    for side in (-1, 1):
+        for n in range(9):
+            y, tone = -4 + 5.0 * n, float(rng.uniform(0.75, 1.1))
+            x = side * float(rng.uniform(8.5, 10.5) - 0.085 * max(y, 0))
+            for step in range(3):  # ledges: each higher one lies further back
+                s.add(
+                    "box",
+                    (3.0, 3.1, 2.4),
+                    (x + side * (0.9 * step + 0.5), y, 2.3 + 3.4 * step),
+                    shade((0.66, 0.40, 0.26), min(1.0, tone * (0.82 + 0.09 * step))),
+                    turned("z", float(rng.uniform(-0.25, 0.25))),
+                )
+    s.add("box", (30, 0.6, 0.012), (0, 6.5, 0.012), (0.30, 0.52, 0.62))
+
+
+_LANDSCAPES = {"mountain road": _mountain_road, "night city": _night_city, "garden": _garden, "sea": _sea, "ravine": _ravine}

@@ -7,21 +7,28 @@ grounds, the stripes and the sky; everything else is handed over part by part, s
 import functools
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from reverie.worlds.figures import COLOURS, Sketch
+from reverie.worlds.drawing import Sketch
+from reverie.worlds.figures import COLOURS
 from reverie.worlds.sets import GROUNDS, LIGHTS, ground_texture, stripes
 
 SUPERSAMPLING = 2
 FAR = 300.0  # metres
 NEAR = 0.3
 MOST_PARTS = 900
+CLEARNESS = {"glass": 0.4, "haze": 0.55}  # opacity of what can be seen through
 # corners of the meshes at half size 1
 MESHES: dict[str, list[tuple[float, float, float]]] = {
     "cabin": [(-1, -1, -1), (1, -1, -1), (1, 1, -1), (-1, 1, -1), (-0.62, -0.84, 1), (0.5, -0.84, 1), (0.5, 0.84, 1), (-0.62, 0.84, 1)],
     "body": [(x, y, z) for y in (-1, 1) for x, z in ((-0.97, -1), (-1, 0.1), (-0.95, 1), (0.55, 1), (0.94, 0.62), (1, -0.1), (0.96, -1))],
+    "hull": [(-1, -0.8, 1), (-1, 0.8, 1), (0.35, -0.85, 1), (0.35, 0.85, 1), (1, 0, 1.15), (-0.9, -0.5, -1), (-0.9, 0.5, -1), (0.4, -0.45, -1), (0.4, 0.45, -1), (0.75, 0, -1)],
+    "sail": [(x, y, z) for y in (-1, 1) for x, z in ((-0.9, -1), (0.42, -1), (0.42, 1))],
+    "jib": [(x, y, z) for y in (-1, 1) for x, z in ((-1, -1), (1, -1), (-1, 1))],
+    "slice": [(r * math.cos(a), r * math.sin(a), z) for z in (-1, 1) for r, a in ((0.0, 0.0), (1.0, 0.0), (1.0, math.pi / 8), (1.0, math.pi / 4))],
     "roof": [(-1, -1, -1), (1, -1, -1), (1, 1, -1), (-1, 1, -1), (-0.85, 0, 1), (0.85, 0, 1)],
 }
 
@@ -33,20 +40,21 @@ class Parts:
     shapes: list[str]
     sizes: np.ndarray  # [P 3] half sizes
     colours: np.ndarray  # [P 3]
-    materials: list[str]  # "", "matte", "shiny", "lit" or "striped COLOUR"
+    materials: list[str]  # "", "matte", "shiny", "glass", "haze", "lit" or "striped COLOUR"
     positions: np.ndarray  # [P 3]
     rotations: np.ndarray  # [P 3 3]
     owners: np.ndarray  # [P]
 
 
 def placed(sketch: Sketch, scale: float, position: np.ndarray, rotation: np.ndarray, owner: int, paint: str = "", coat: str = "") -> Parts:
-    """A sketch at its place; `paint` is the material of its painted parts and `coat` that of a coloured stripe."""
+    """A sketch at its place; `paint` is the material of its painted parts and `coat` that of a coloured stripe. A shape "lit:cylinder" has a material of its own."""
     materials = [
-        "lit" if shape == "lit" else (f"striped {coat}" if paint == "striped" else paint) if painted else "" for shape, painted in zip(sketch.shapes, sketch.painted, strict=True)
+        shape.partition(":")[0] if shape == "lit" or ":" in shape else (f"striped {coat}" if paint == "striped" else paint) if painted else ""
+        for shape, painted in zip(sketch.shapes, sketch.painted, strict=True)
     ]
     positions = position + scale * np.array(sketch.positions).reshape(-1, 3) @ rotation.T
     return Parts(
-        ["box" if shape == "lit" else shape for shape in sketch.shapes], scale * np.array(sketch.sizes, float).reshape(-1, 3), np.array(sketch.colours, float).reshape(-1, 3),
+        ["box" if shape == "lit" else shape.rpartition(":")[2] for shape in sketch.shapes], scale * np.array(sketch.sizes, float).reshape(-1, 3), np.array(sketch.colours, float).reshape(-1, 3),
         materials, positions, rotation @ np.array(sketch.rotations).reshape(-1, 3, 3), np.full(len(sketch.shapes), owner),
     )  # fmt: skip
 
@@ -158,6 +166,7 @@ class Stage:
         camera = mujoco.MjvCamera()
         mujoco.mjv_updateScene(self.model, data, mujoco.MjvOption(), None, camera, mujoco.mjtCatBit.mjCAT_ALL, self.scene)
         self.buffer_side = 0
+        self.lights = [(np.array(light.ambient), np.array(light.diffuse), np.array(light.specular)) for light in self.scene.lights[: self.scene.nlight]]
         self.offsets: list[tuple[np.ndarray, np.ndarray] | None] = []
         kinds = mujoco.mjtGeom
         self.shapes = {"ellipsoid": kinds.mjGEOM_ELLIPSOID, "box": kinds.mjGEOM_BOX, "cylinder": kinds.mjGEOM_CYLINDER, "capsule": kinds.mjGEOM_CAPSULE}
@@ -177,6 +186,7 @@ class Stage:
         light.dir[:], light.pos[:] = direction, -direction * 14 + [0, 1.5, 0]
         turn = math.radians(place[2])
         rotation = np.array([[math.cos(turn), -math.sin(turn), 0], [math.sin(turn), math.cos(turn), 0], [0, 0, 1]])
+        self.shine(1.0)
         self.scene.ngeom = 0
         size = np.array([150.0, 150.0, 1.0])
         geom = self._add(self.mujoco.mjtGeom.mjGEOM_PLANE, size, np.array([place[0], place[1], 0.0]), rotation, (1, 1, 1))
@@ -208,6 +218,9 @@ class Stage:
             geom.specular, geom.shininess = (1.0, 0.8) if material == "shiny" else (0.0, 0.0) if material == "matte" else (0.1, 0.2)
             if material == "lit":
                 geom.emission = 0.8
+            elif material in CLEARNESS:
+                geom.rgba[3], geom.transparent = CLEARNESS[material], 1
+                geom.specular, geom.shininess = (1.0, 0.9) if material == "glass" else (0.0, 0.0)
             elif material.startswith("striped"):
                 geom.matid = self.materials[material]
                 geom.rgba[:3] = 1
@@ -227,6 +240,16 @@ class Stage:
     def limit(self, num_parts: int) -> None:
         """Draw only the first so many parts."""
         self.scene.ngeom = 1 + num_parts
+
+    def shine(self, brightness: float, glows: Sequence[tuple[np.ndarray, tuple[float, ...]]] = ()) -> None:
+        """All lights at this share of their strength, and lamps at points with colours (which cast no shadow)."""
+        for light, kept in zip(self.scene.lights, self.lights, strict=False):
+            light.ambient[:], light.diffuse[:], light.specular[:] = (brightness * v for v in kept)
+        self.scene.nlight = len(self.lights) + len(glows)
+        for light, (at, colour) in zip(self.scene.lights[len(self.lights) :], glows, strict=False):
+            light.pos[:], light.dir[:], light.diffuse[:], light.specular[:], light.ambient[:] = at, (0, 0, -1), colour, 0.3 * np.array(colour), 0.12 * np.array(colour)
+            light.attenuation[:], light.cutoff, light.exponent = (1.0, 0.0, 0.045), 180, 0
+            light.type, light.castshadow, light.headlight = self.mujoco.mjtLightType.mjLIGHT_POINT, 0, 0
 
     def look(self, view: View, aspect: float, wider: float = 1.0) -> None:
         """Aim the camera; `wider` shows more around the picture."""

@@ -1,0 +1,143 @@
+"""How a wide world's frames look: weather that fills the space, and five styles, made from colours, depth and masks after the drawing.
+
+`finisher` returns the function that filming.shoot calls with every frame. Fog thickens with the depth, flakes and drops fall through the scene and
+vanish behind what is nearer; outlines follow the masks. What is drawn depends on the scene and the frame's time alone.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from reverie.randomness import generator
+from reverie.worlds.filming import Sight
+from reverie.worlds.scene import Format, Scene
+
+FOG = {"day": (206, 213, 220), "sunset": (214, 172, 148), "night": (38, 44, 66)}
+BOX = np.array([[-9.0, -9.0, 0.0], [9.0, 14.0, 8.0]])  # metres: where flakes and drops are
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def finisher(scene: Scene, format: Format) -> Callable[[Sight], np.ndarray] | None:
+    """The function that makes a frame's pixels from what was seen; None where nothing is to be done."""
+    if not scene.weather and scene.style == "natural":
+        return None
+    rng = generator(scene.seed, scene.index, 41)
+    drops = rng.uniform(BOX[0], BOX[1], (900, 3))
+    paper = rng.normal(0, 2.5, (format.height, format.width, 1))
+    noises = rng.normal(0, 4.5, (4, format.height, format.width, 1))
+
+    def finish(sight: Sight) -> np.ndarray:
+        image: np.ndarray = sight.pixels.astype(np.float32)
+        if scene.weather:
+            image = _weather(image, sight, scene, drops, sight.frame / format.fps)
+        if scene.style == "cartoon":
+            image = _cartoon(image, sight)
+        elif scene.style == "pixel art":
+            image = _pixels(image)
+        elif scene.style == "pencil sketch":
+            image = _pencil(image, sight) + paper
+        elif scene.style == "black-and-white film":
+            image = _film(image) + noises[sight.frame % 4]
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+    return finish
+
+
+def _weather(image: np.ndarray, sight: Sight, scene: Scene, drops: np.ndarray, seconds: float) -> np.ndarray:
+    fog = np.array(FOG[scene.time], np.float32)
+    if scene.weather == "fog":
+        share = 1 - np.exp(-np.maximum(sight.depth - 6.5, 0) / 6.5)[..., None]
+        return image * (1 - share) + fog * share
+    rain = scene.weather == "rain"
+    velocity = np.array([0.5, 0.0, -8.5] if rain else [0.35, 0.0, -1.2])
+    drift = np.zeros_like(drops) if rain else 0.25 * np.sin(1.7 * seconds + drops[:, [1, 2, 0]] * 5) * [1, 1, 0]
+    places = BOX[0] + (drops + velocity * seconds + drift - BOX[0]) % (BOX[1] - BOX[0])
+    if rain:
+        places = (places[:, None] - velocity * np.linspace(0, 0.055, 12)[:, None]).reshape(-1, 3)
+        image = image * 0.9
+    tone = 0.25 * fog + 0.75 * np.array([232, 238, 246], np.float32)
+    cover = _splat(places, sight, 0.014 if rain else 0.055)[..., None]
+    return image * (1 - cover) + tone * cover * (0.75 if scene.time != "night" else 0.55) + image * cover * (0.25 if scene.time != "night" else 0.45)
+
+
+def _splat(points: np.ndarray, sight: Sight, radius: float) -> np.ndarray:
+    """How much small balls at points [N 3] cover of each pixel: float32 [H W] in [0, 1]; what lies behind something is not seen."""
+    high, wide = sight.depth.shape
+    screen, depth = sight.view.project(points, wide / high)
+    x, y = screen[:, 0] * wide - 0.5, screen[:, 1] * high - 0.5
+    seen = (depth > 0.5) & (x > -0.5) & (x < wide - 0.5) & (y > -0.5) & (y < high - 0.5)
+    x, y, depth = x[seen], y[seen], depth[seen]
+    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
+    clear = depth < sight.depth[row, column]
+    x, y, depth = x[clear], y[clear], depth[clear]
+    area = np.minimum(np.pi * (radius * high / 2 / sight.view.tangent / depth) ** 2, 1.6)
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    cover = np.zeros((high + 2, wide + 2), np.float32)
+    for dx in (0, 1):
+        for dy in (0, 1):
+            weight = np.abs(1 - dx - (x - left)) * np.abs(1 - dy - (y - top))
+            np.add.at(cover, (top + dy + 1, left + dx + 1), weight * area)
+    return np.minimum(cover[1:-1, 1:-1], 1.0)
+
+
+def _edges(sight: Sight, inner: bool) -> np.ndarray:
+    """Where outlines run, bool [H W]: on the border of every thing, where the depth jumps; inner: also between parts of one thing."""
+    who = sight.parts if inner else sight.owners
+    depth = np.log(sight.depth)
+    edges = np.zeros(who.shape, bool)
+    for axis in (0, 1):
+        a, b = (np.take(who, range(who.shape[axis] - 1), axis), np.take(who, range(1, who.shape[axis]), axis))
+        da, db = (np.take(depth, range(who.shape[axis] - 1), axis), np.take(depth, range(1, who.shape[axis]), axis))
+        solid = np.maximum(a, b) > 0
+        found = ((a != b) & solid) | ((np.abs(da - db) > 0.12) & solid)
+        edges[tuple(slice(0, n) for n in found.shape)] |= found
+    return edges
+
+
+def _cartoon(image: np.ndarray, sight: Sight) -> np.ndarray:
+    """Every part in one tone, and a darker one where it lies in shade; dark outlines."""
+    part = (sight.parts + 1).ravel()
+    flat = image.reshape(-1, 3)
+    count = np.maximum(np.bincount(part), 1)
+    mean = np.stack([np.bincount(part, flat[:, c]) / count for c in range(3)], 1)
+    grey = mean @ LUMINANCE
+    vivid = np.clip(grey[:, None] + 1.35 * (mean - grey[:, None]), 0, 255) * 1.08
+    shade = np.where(flat @ LUMINANCE < 0.72 * grey[part], 0.66, 1.0)
+    result = (vivid[part] * shade[:, None]).reshape(image.shape)
+    result[_edges(sight, False)] *= 0.12
+    return result
+
+
+def _pixels(image: np.ndarray) -> np.ndarray:
+    """Square cells, about 48 across, in few colours."""
+    high, wide = image.shape[:2]
+    side = max(2, round((high * wide) ** 0.5 / 48))
+    row, column = np.arange(high) // side, np.arange(wide) // side
+    cells = np.zeros((row[-1] + 1, column[-1] + 1, 3))
+    np.add.at(cells, (row[:, None], column[None, :]), image)
+    cells /= (np.bincount(row)[:, None] * np.bincount(column)[None, :])[..., None]
+    grey = cells @ LUMINANCE
+    cells = np.clip(grey[..., None] + 1.25 * (cells - grey[..., None]), 0, 255)
+    cells = np.rint(cells / 36.4) * 36.4
+    return cells[row[:, None], column[None, :]]
+
+
+def _pencil(image: np.ndarray, sight: Sight) -> np.ndarray:
+    """Graphite on paper: lines on every edge, hatching in one direction where it is dark, in two where it is darker."""
+    light = image @ LUMINANCE / 255
+    y, x = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
+    tone = 246 - 46 * (1 - light)
+    tone -= 70 * (light < 0.5) * ((x + y) % 4 < 1)
+    tone -= 60 * (light < 0.28) * ((x - y) % 4 < 1)
+    tone[_edges(sight, True)] -= 70
+    tone[_edges(sight, False)] = 52
+    return np.repeat(tone[..., None], 3, -1)
+
+
+def _film(image: np.ndarray) -> np.ndarray:
+    """Grey with more contrast, darker towards the corners; grain is added by the caller."""
+    light = image @ LUMINANCE / 255
+    light = light + 0.35 * light * (1 - light) * (2 * light - 1)
+    y, x = (np.linspace(-1, 1, n) for n in light.shape)
+    tone = 245 * light * (1 - 0.16 * (x[None, :] ** 2 + y[:, None] ** 2)) + 4
+    return np.repeat(tone[..., None], 3, -1)
