@@ -13,7 +13,7 @@ from reverie.sampling import storyboard, tasks
 from reverie.sampling.canvas import Given
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig, sample, tiles_of, views
-from reverie.sampling.stream import num_windows, windows
+from reverie.sampling.stream import Context, Journal, Windows, num_windows
 from reverie.video import Video
 
 FAST = {"num_steps": 2, "seed": 3}
@@ -64,18 +64,80 @@ def test_windows_see_what_was_finished_and_change_nothing_that_is_kept(strength:
     canvas = tasks.text_to_video("x", channels=2, width=16, height=16, num_frames=4 * len(strength), fps=8, seed=0)
     known = torch.randn(canvas.latents.shape)
     canvas = dataclasses.replace(canvas, latents=known, strength=torch.tensor(strength, dtype=torch.float32)[:, None, None])
-    steps, spans, part = windows(canvas), [], None
+    windows, spans = Windows(canvas), []
     assert num_windows(canvas) == len(seen)
-    try:
-        part = next(steps)
-        while True:
-            spans.append((part.first, part.first + part.grid[0]))
-            part = steps.send(torch.full_like(part.latents, 7.0))
-    except StopIteration as end:
-        result = end.value
+    while windows.part is not None:
+        spans.append((windows.part.first, windows.part.first + windows.part.grid[0]))
+        windows.accept(torch.full_like(windows.part.latents, 7.0))
     assert spans == seen
     for n, value in enumerate(strength):
-        assert bool((result[:, n] == (7.0 if value else known[:, n])).all())
+        assert bool((windows.latents[:, n] == (7.0 if value else known[:, n])).all())
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_an_anchor_and_a_small_noise_can_be_switched_on_and_off(backward: bool):
+    canvas = tasks.text_to_video("x", channels=2, width=16, height=16, num_frames=40, fps=8, seed=0)
+    if backward:
+        canvas = dataclasses.replace(canvas, strength=torch.tensor([1.0] * 8 + [0, 0])[:, None, None])
+    for context in (Context(), Context(anchor=True, noise=0.0), Context(recent=3, anchor=True)):
+        windows, index = Windows(canvas, context), torch.arange(10)
+        while windows.part is not None:
+            part = windows.part
+            places = [int(torch.nonzero(canvas.times == time)[0]) for time in part.times]
+            hidden = [place for place, shown in zip(places, part.shown.tolist(), strict=True) if not shown]
+            end = 9 if backward else 0
+            away = end not in [place for place, shown in zip(places, part.shown.tolist(), strict=True) if shown]
+            assert hidden == ([end] if context.anchor and away else [])
+            new = [place for place in places if float(windows._todo[place])]
+            assert part.grid[0] <= 5
+            assert new
+            for place, strength in zip(places, part.strength[:, 0, 0].tolist(), strict=True):
+                dreamed = float(canvas.strength[place, 0, 0])
+                assert strength == pytest.approx(1.0 if place in new else min(dreamed, context.noise))
+                if place not in hidden:
+                    assert place == part.first + places.index(place)  # the noise of a latent stays its own
+            windows.accept(index[places].float()[None, :, None, None].expand(part.latents.shape))
+        dreamed = windows.latents[0, :, 0, 0]
+        assert torch.equal(dreamed[:8], index[:8].float())
+    with pytest.raises(ValueError, match="1 to 3 latents"):
+        Context(recent=4)
+
+
+def test_frames_come_as_they_get_final_and_the_journal_goes_on(dreamer: Reverie, tmp_path: Path):
+    canvas, config = tasks.text_to_video("a ball", channels=16, width=32, height=32, num_frames=50, fps=8, seed=1), SamplerConfig(num_steps=2)
+    whole = dreamer.film([canvas], config)[0]
+    journal = Journal(tmp_path / "j", {"a": 1})
+    pieces = dreamer.stream(Windows(canvas), config, journal)
+    assert len(next(pieces)) == 20
+    assert len(next(pieces)) == 12
+    pieces.close()
+    journal.close()
+    with open(tmp_path / "j", "ab") as file:
+        file.write(b"torn")
+    with pytest.raises(ValueError, match="another request"):
+        Journal(tmp_path / "j", {"a": 2})
+    again = Journal(tmp_path / "j", {"a": 1})
+    assert len(again.filled) == 2
+    windows, done = Windows(canvas), []
+    frames = np.concatenate(list(dreamer.stream(windows, config, again, lambda now, total: done.append((now, total)))))
+    assert np.array_equal(frames, whole.frames)
+    assert np.array_equal(windows.latents.numpy(), whole.latents)
+    assert done == [(n, 8) for n in range(5, 9)]
+    again.close()
+    last = Journal(tmp_path / "j", {"a": 1})
+    assert len(last.filled) == 4
+    last.close(remove=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_given_lies_over_pieces_as_over_the_whole():
+    rng = np.random.default_rng(0)
+    frames, dreamed = (rng.integers(0, 255, (26, 6, 5, 3), dtype=np.uint8) for _ in range(2))
+    for keep in (np.isin(np.arange(26), [0, 1, 9, 18, 25])[:, None, None], rng.random((1, 6, 5)) < 0.5, rng.random((26, 6, 5)) < 0.5):
+        given = Given(frames, keep)
+        for size in (1, 3, 4, 20, 26):
+            pieces = given.over_pieces(dreamed[n : n + size] for n in range(0, 26, size))
+            assert np.array_equal(np.concatenate(list(pieces)), given.laid_over(dreamed))
 
 
 def test_a_loop_closes(dreamer: Reverie):

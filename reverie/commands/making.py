@@ -1,11 +1,15 @@
 """Commands that dream: generate, animate."""
 
 import argparse
+import hashlib
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from reverie.commands.talking import announce, load, note, progress, read_given, save, say_unknown
+from reverie.commands.talking import announce, load, note, progress, read_given, recorded_command, save, say, say_unknown
 
+GROWING = (".mp4", ".webm", ".mkv")  # formats that can be written as they are made
 TOGETHER = 4  # videos in one pack; each pack is saved before the next begins
 
 
@@ -35,15 +39,61 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     canvases = [tasks.text_to_video(options.prompt, negative_prompt=options.negative_prompt, about={"task": "generate"}, **seeds, **shape) for seeds in noise]
     say_unknown(dreamer, options.prompt)
     announce(dreamer, canvases, config, TOGETHER)
+    long = not canvases[0].at_once and names[0].suffix.lower() in GROWING
     start = time.perf_counter()
     with progress("dreaming") as advance:
-        for first in range(0, count, TOGETHER):
+        for number, canvas in enumerate(canvases if long else ()):
+            which = {} if count == 1 else {"position": number}
+
+            def on(done: int, total: int, before: int = number) -> None:
+                advance(before * total + done, count * total)
+
+            metadata = film_long(options, dreamer, canvas, config, names[number], which, on)
+        for first in range(0, 0 if long else count, TOGETHER):
             part = canvases[first : first + TOGETHER]
             videos = dreamer.film(part, config, lambda done, total, before=first // TOGETHER: advance(before * total + done, -(-count // TOGETHER) * total))
             for number, video in enumerate(videos, first):
                 save(options, video, names[number], None if count == 1 else number)
+            metadata = videos[0].metadata
     seconds = round(time.perf_counter() - start, 3)
-    return {"files": [str(name) for name in names], "elapsed_seconds": seconds, "unknown_words": dreamer.unknown_words(options.prompt), **videos[0].metadata, "seed": options.seed}
+    return {"files": [str(name) for name in names], "elapsed_seconds": seconds, "unknown_words": dreamer.unknown_words(options.prompt), **metadata, "seed": options.seed}
+
+
+def film_long(
+    options: argparse.Namespace, dreamer: Any, canvas: Any, config: Any, output: Path, which: dict[str, int], advance: Callable[[int, int], None]
+) -> dict[str, Any]:  # fmt: skip
+    """A clip written as it is made, to NAME.part.ENDING; what is finished also lies in NAME.part.latents, so that the same command goes on.
+
+    `output` appears when it is whole, and those two go. Returns what the clip remembers.
+    """
+    import torch
+
+    from reverie.sampling.stream import Journal, Windows
+    from reverie.video import GrowingFile, shown
+
+    partial, kept = output.with_stem(f"{output.stem}.part"), output.with_name(f"{output.stem}.part.latents")
+    torch.set_num_threads(Journal.begun(kept).get("threads", torch.get_num_threads()))  # sums in another order are rounded differently
+    metadata = {**dreamer.remembered(canvas, config), **recorded_command(options), **which}
+    journal = Journal(kept, metadata)
+    windows, frames = Windows(canvas), 0
+    if journal.filled:
+        note(f"{shown(output)}: goes on after {len(journal.filled)} windows that are finished")
+    growing, digest = GrowingFile(partial, canvas.width, canvas.height, canvas.fps), hashlib.sha256(f"{[canvas.num_frames, canvas.height, canvas.width, 3]}".encode())
+    try:
+        for piece in dreamer.stream(windows, config, journal, advance):
+            growing.add(piece)
+            digest.update(piece.tobytes())
+            frames += len(piece)
+    except BaseException:
+        growing.close()
+        journal.close()
+        note(f"{shown(partial)}: plays the {frames / canvas.fps:g} of {canvas.num_frames / canvas.fps:g} s that are finished; the same command goes on from there")
+        raise
+    metadata["frames"] = digest.hexdigest()[:32]
+    growing.finish(output, *(({}, None) if options.no_metadata else (metadata, windows.latents.numpy())))
+    journal.close(remove=True)
+    say(options, f"{shown(output)}  {canvas.width}x{canvas.height}, {frames} frames, {frames / canvas.fps:g} s")
+    return metadata
 
 
 def animate(options: argparse.Namespace) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 A task is data, not a pipeline: a function in sampling/tasks.py that returns a canvas; sampling/sampler.py fills any of them.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,15 +27,18 @@ class Given:
     frames: np.ndarray
     keep: np.ndarray
 
-    def laid_over(self, dreamed: np.ndarray) -> np.ndarray:
-        """`dreamed` [T H W 3] with the kept pixels exactly as given. What they differ by fades out in time (whole frames) or space."""
-        keep = np.broadcast_to(self.keep, dreamed.shape[:3])
+    def laid_over(self, dreamed: np.ndarray, first: int = 0) -> np.ndarray:
+        """`dreamed` [t H W 3], the frames from `first` on, with the kept pixels exactly as given. What they differ by fades out in time
+        (where whole frames are kept) or space.
+        """
+        part = slice(first, first + len(dreamed))
+        keep = np.broadcast_to(self.keep, self.frames.shape[:3])[part]
         if not keep.any():
             return dreamed
-        residual = np.where(keep[..., None], self.frames.astype(np.float32) - dreamed, 0)
+        residual = np.where(keep[..., None], self.frames[part].astype(np.float32) - dreamed, 0)
         result = dreamed.astype(np.float32)
-        whole = keep.all((1, 2))
-        if bool((keep.any((1, 2)) == whole).all()):
+        if bool((self.keep.any((1, 2)) == self.keep.all((1, 2))).all()):
+            whole = keep.all((1, 2))
             kept = np.nonzero(whole)[0]
             for t in np.nonzero(~whole)[0]:
                 for near in (kept[kept < t][-1:], kept[kept > t][:1]):
@@ -43,7 +47,20 @@ class Given:
         else:
             result += np.stack([_blurred(frame) for frame in residual])
         result = np.clip(result, 0, 255).round().astype(np.uint8)
-        return np.where(keep[..., None], self.frames, result)
+        return np.where(keep[..., None], self.frames[part], result)
+
+    def over_pieces(self, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """`laid_over` for frames that come in pieces: FADE frames are held back until those after them are known."""
+        held, first, done = None, 0, 0
+        for piece in pieces:
+            held = piece if held is None else np.concatenate([held, piece])
+            stop = first + len(held) - FADE
+            if stop > done:
+                yield self.laid_over(held, first)[done - first : stop - first]
+                begin = max(first, stop - FADE)
+                held, first, done = held[begin - first :], begin, stop
+        if held is not None:
+            yield self.laid_over(held, first)[done - first :]
 
 
 def _blurred(residual: np.ndarray) -> np.ndarray:
@@ -113,6 +130,11 @@ class Canvas:
         """Tokens along time, rows and columns."""
         t, h, w = self.strength.shape
         return t, h, w
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the network sees all of its time at once; else it is filled window by window (sampling/stream.py)."""
+        return self.grid[0] <= WINDOW or self.period is not None
 
     def token_strength(self) -> Tensor:
         """[t*h*w, 1], for each token."""

@@ -18,8 +18,7 @@ def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, to
     network, autoencoder = dreamer.transformer, dreamer.autoencoder
     canvas, copies = canvases[0], 1 if config.guidance_scale == 1 else 2
     t, h, w = canvas.grid
-    whole = t <= WINDOW or canvas.period is not None
-    tokens, runs = (t if whole else WINDOW) * h * w, 1 if whole else num_windows(canvas)  # of one call; how many there are
+    tokens, runs = (t if canvas.at_once else WINDOW) * h * w, num_windows(canvas)  # of one call; how many there are
     parameters = sum(p.numel() for p in network.parameters())
     evaluations = runs * copies * config.num_steps * (2 if config.solver == "heun" else 1)
     linear = 2 * parameters * tokens * evaluations

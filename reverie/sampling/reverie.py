@@ -1,7 +1,7 @@
 """`Reverie`: the networks that belong together, loaded, with the verbs. `reverie.load()` gives the bundled one."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -21,7 +21,7 @@ from reverie.sampling import tasks
 from reverie.sampling.canvas import WINDOW, Canvas
 from reverie.sampling.recut import with_sound
 from reverie.sampling.sampler import SamplerConfig, sample
-from reverie.sampling.stream import num_windows, windows
+from reverie.sampling.stream import Context, Journal, Windows, num_windows
 from reverie.text.encoder import TextEncoder, sentence_encoder
 from reverie.text.vocabulary import unknown_words
 from reverie.transformer.dit import Transformer, TransformerConfig
@@ -46,6 +46,7 @@ class Settings(TypedDict, total=False):
     guidance_interval: tuple[float, float]
     solver: Literal["euler", "heun"]
     progress: Progress
+    context: Context  # what the windows of a long clip see of what is finished
     announce: Callable[[Sequence[Canvas], SamplerConfig], None]  # told what is to be filled, before it is
 
 
@@ -126,9 +127,11 @@ class Reverie:
         count = (lead + video.num_frames + 3) // 4
         if video.latents is not None and video.metadata.get("model") == self.digest and video.metadata.get("lead", 0) == lead and video.latents.shape[1] == count:
             return torch.from_numpy(video.latents)
-        pixels = torch.from_numpy(video.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+        frames, latents = np.concatenate([video.frames[:1]] * lead + [video.frames]), []
         with torch.inference_mode():
-            return self.autoencoder.encode(pixels, lead=lead)[0]
+            for piece in np.split(frames, range(0, len(frames), 4 * _at_once(frames.shape[1] * frames.shape[2]))[1:]):  # a latent sees four frames: pieces are exact
+                latents.append(self.autoencoder.encode(torch.from_numpy(piece).permute(3, 0, 1, 2)[None].float() / 127.5 - 1)[0])
+        return torch.cat(latents, 1)
 
     def generate(
         self, prompt: str, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, num_frames: int | None = None, **settings: Unpack[Settings]
@@ -140,7 +143,7 @@ class Reverie:
         width, height = tasks.parse_size(size)
         frames = tasks.num_frames_of(seconds, fps) if num_frames is None else num_frames
         clip = self._dream("generate", tasks.text_to_video, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
-        if not {"variation", "guidance_interval"}.isdisjoint(settings):
+        if not {"variation", "guidance_interval", "context"}.isdisjoint(settings):
             return clip
         names = ("size", "fps", "seed", "num_steps", "guidance_scale", "negative_prompt", "solver")
         options = {"seconds": frames / fps, **{name.replace("_", "-"): clip.metadata[name] for name in names}}
@@ -234,74 +237,110 @@ class Reverie:
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
         sampler_settings = {name: settings[name] for name in SAMPLER_SETTINGS if name in settings}  # type: ignore[literal-required]
         config = SamplerConfig(**sampler_settings)
-        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "announce"}
+        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "context", "announce"}
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
         canvas = make(*given, **how, **{"seed": 0, "about": {"task": task}, **canvas_settings})
         if "announce" in settings:
             settings["announce"]([canvas], config)
-        return self.film([canvas], config, settings.get("progress"))[0]
+        return self.film([canvas], config, settings.get("progress"), settings.get("context"))[0]
 
     @property
     def channels(self) -> int:
         """Of the latents."""
         return self.autoencoder.config.latent_channels
 
-    def film(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None) -> list[Video]:
-        """Fill canvases and decode them. Clip n depends on canvas n alone."""
-        results: list[Tensor] = []
-        for step in self.steps(canvases, config):
-            results = step.latents
-            if progress:
-                progress(step.done, step.total)
-        return [self._decode(canvas, latents, config) for canvas, latents in zip(canvases, results, strict=True)]
+    def film(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None, context: Context | None = None) -> list[Video]:
+        """Fill canvases and decode them: together what the network sees at once, one by one what is longer. Clip n depends on canvas n alone."""
+        counts = [num_windows(canvas, context) for canvas in canvases]
+        total, videos = sum(counts) * config.num_steps, []
+        if all(canvas.at_once for canvas in canvases):
+            step = None
+            for step in self.steps(canvases, config):
+                if progress:
+                    progress(step.done, step.total)
+            assert step is not None
+            return [self._video(canvas, list(self._frames(canvas, [latents])), latents, config) for canvas, latents in zip(canvases, step.latents, strict=True)]
+        for number, canvas in enumerate(canvases):
+            before, windows = sum(counts[:number]) * config.num_steps, Windows(canvas, context)
+            advance = (lambda done, _, before=before: progress(before + done, total)) if progress else None
+            frames = list(self.stream(windows, config, progress=advance))
+            videos.append(self._video(canvas, frames, windows.latents, config))
+        return videos
 
     def steps(self, canvases: Sequence[Canvas], config: SamplerConfig) -> Iterator["Step"]:
-        """Fill canvases, step by step: together what the network sees at once, one by one what is longer. Stop when you like.
+        """Fill canvases together, step by step; stop when you like. The latents of the last step are the results.
 
-        The latents of the last step are the results.
+        ValueError for a canvas that the network does not see at once (`stream` fills it).
         """
         start = time.monotonic()
-        if all(canvas.grid[0] <= WINDOW or canvas.period is not None for canvas in canvases):
-            for done, latents in sample(self.transformer, self.encoder, canvases, config):
-                yield Step(done, config.num_steps, _left(start, done, config.num_steps), latents, self.autoencoder)
-            return
-        total, done, results = sum(map(num_windows, canvases)) * config.num_steps, 0, [canvas.latents for canvas in canvases]
-        for number, canvas in enumerate(canvases):
-            parts, filled = windows(canvas), None
-            while True:
-                try:
-                    part = next(parts) if filled is None else parts.send(filled)
-                except StopIteration as end:
-                    results[number] = end.value
-                    break
-                for _, (filled,) in sample(self.transformer, self.encoder, [part], config):
-                    done += 1
-                    if done < total:
-                        yield Step(done, total, _left(start, done, total), [filled], self.autoencoder)
-        yield Step(total, total, 0.0, results, self.autoencoder)
+        for canvas in canvases:
+            if not canvas.at_once:
+                raise ValueError(f"a clip of {canvas.num_frames} frames is dreamed in windows: use `film` or `stream`")
+        for done, latents in sample(self.transformer, self.encoder, canvases, config):
+            yield Step(done, config.num_steps, _left(start, done, config.num_steps), latents, self.autoencoder)
+
+    def stream(self, windows: Windows, config: SamplerConfig, journal: Journal | None = None, progress: Progress | None = None) -> Iterator[np.ndarray]:
+        """Fill a canvas window by window; yields its frames, uint8 [n H W 3], as soon as they are final. windows.latents is the result.
+
+        What the journal holds is not dreamed again; what is finished is added to it. Memory does not grow with the length but for the latents.
+        """
+        yield from self._frames(windows.canvas, self._finals(windows, config, journal, progress))
+
+    def _finals(self, windows: Windows, config: SamplerConfig, journal: Journal | None, progress: Progress | None) -> Iterator[Tensor]:
+        """The latents of a canvas from the first to the last, in pieces, each as soon as it is final."""
+        total, done, ready = num_windows(windows.canvas, windows.context) * config.num_steps, 0, 0
+        for filled in journal.filled if journal else ():
+            windows.accept(filled)
+            done += config.num_steps
+        while True:
+            if windows.ready > ready:
+                yield windows.latents[:, ready : windows.ready]
+                ready = windows.ready
+            if windows.part is None:
+                return
+            latents = [windows.part.latents]
+            for _, seen in sample(self.transformer, self.encoder, [windows.part], config):
+                latents, done = seen, done + 1
+                if progress:
+                    progress(done, total)
+            windows.accept(latents[0])
+            if journal:
+                journal.add(latents[0])
 
     @torch.inference_mode()
-    def _decode(self, canvas: Canvas, latents: Tensor, config: SamplerConfig) -> Video:
-        """Latents to frames, piece by piece (a loop begins with its own end, so that its seam is like every other joint)."""
-        shown = latents[:, canvas.shown]
-        pieces, cache = [], None
-        if canvas.period is not None:
-            _, cache = self.autoencoder.decode_piece(shown[None].repeat(1, 1, 2, 1, 1), None)
-        for piece in shown[None].split(WINDOW, 2):
-            video, cache = self.autoencoder.decode_piece(piece, cache)
-            pieces.append(((video[0].permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
-        frames = np.concatenate(pieces)[canvas.lead : canvas.lead + canvas.num_frames, : canvas.height, : canvas.width]
-        if canvas.given is not None:
-            frames = canvas.given.laid_over(frames)
-        metadata = {
+    def _frames(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
+        """Latents, in pieces, to frames with what was given over them (a loop begins with its own end, so that its seam is like every other joint)."""
+        decoded = self._decoded(canvas, pieces)
+        return decoded if canvas.given is None else canvas.given.over_pieces(decoded)
+
+    @torch.inference_mode()
+    def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
+        place, seen, cache = -canvas.lead, 0, None
+        for piece in pieces:
+            shown = piece[None, :, canvas.shown[seen : seen + piece.shape[1]]]
+            seen += piece.shape[1]
+            if canvas.period is not None:
+                _, cache = self.autoencoder.decode_piece(shown.repeat(1, 1, 2, 1, 1), None)
+            for part in shown.split(_at_once(canvas.width * canvas.height), 2):
+                video, cache = self.autoencoder.decode_piece(part, cache)
+                first, place = place, place + video.shape[2]
+                video = video[0, :, max(0, -first) : max(0, canvas.num_frames - first), : canvas.height, : canvas.width]
+                if video.shape[1]:
+                    yield np.ascontiguousarray(((video.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
+
+    def _video(self, canvas: Canvas, frames: Sequence[np.ndarray], latents: Tensor, config: SamplerConfig) -> Video:
+        return Video(np.concatenate(frames), canvas.fps, self.remembered(canvas, config), latents[:, canvas.shown].numpy())
+
+    def remembered(self, canvas: Canvas, config: SamplerConfig) -> dict[str, Any]:
+        """What a clip remembers of how it was made."""
+        return {
             "prompt": canvas.prompts[0] if len(canvas.prompts) == 1 else list(canvas.prompts), "negative_prompt": canvas.negative_prompt, "seed": canvas.seed,
             **({"variation": canvas.variation, "other_seed": canvas.other_seed} if canvas.variation else {}),
             "size": f"{canvas.width}x{canvas.height}", "num_frames": canvas.num_frames, "fps": canvas.fps, "lead": canvas.lead, **canvas.about, **to_dict(config),
             "model": self.digest, "version": __version__, "precision": str(self.transformer.compute_dtype).removeprefix("torch."),
             "torch": str(torch.__version__), "threads": torch.get_num_threads(),
         }  # fmt: skip
-        return Video(np.ascontiguousarray(frames), canvas.fps, metadata, shown.numpy())
 
     def describe(self) -> dict[str, Any]:
         """What is loaded: configs, sizes, digests."""
@@ -324,6 +363,11 @@ def fit(image: Video) -> Video:
     scale = (128 * 128 / (width * height)) ** 0.5
     size = tuple(max(16, round(side * scale / 16) * 16) for side in (width, height))
     return Video(np.asarray(Image.fromarray(image.frames[0]).resize(size, Image.Resampling.LANCZOS))[None].copy(), image.fps)
+
+
+def _at_once(area: int) -> int:
+    """How many latents of so many pixels the autoencoder takes at once: WINDOW of those that it knows, at least one."""
+    return max(1, WINDOW * NATIVE_AREA // area) if area > NATIVE_AREA else WINDOW
 
 
 def _left(start: float, done: int, total: int) -> float:
