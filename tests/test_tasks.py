@@ -10,7 +10,7 @@ import torch
 import reverie
 from reverie.cli import main
 from reverie.sampling import storyboard, tasks
-from reverie.sampling.canvas import Given
+from reverie.sampling.canvas import Given, consistent
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig, sample, tiles_of, views
 from reverie.sampling.stream import Context, Journal, Windows, num_windows
@@ -214,6 +214,55 @@ def test_refining_gives_the_size_and_sees_tiles(dreamer: Reverie):
         assert bool((seen > 0).all())
 
 
+def test_a_refined_draft_is_the_draft_when_it_is_shrunk_again(dreamer: Reverie):
+    frames, draft = 60 + clip(2, "96x64").frames // 2, 60 + clip(2, "48x32", seed=1).frames // 2
+    result = consistent(frames, draft)
+    assert np.abs(result.reshape(2, 32, 2, 48, 2, 3).mean((2, 4)) - draft).max() <= 0.5  # rounding
+    assert np.abs(result.astype(int) - frames).mean() > 5
+    again = consistent(result, draft).astype(int)
+    assert np.abs(again - result).max() <= 1
+    video = clip(5, "48x32")
+    large = dreamer.refine(video, "a ball", size="121x80", strength=0.0, **FAST).frames
+    assert np.abs(tasks.resized(Video(large), 48, 32).frames.astype(int) - video.frames).mean() < 2  # Lanczos is not the mean over an area
+    assert dreamer.refine(video, "a ball", size="24x16", **FAST).size == "24x16"
+
+
+@pytest.mark.parametrize("call", [
+    lambda d, a, b: (d.generate("a ball", size="300x201", num_frames=5, **FAST), ()), lambda d, a, b: (d.animate(a, "a ball", num_frames=5, **FAST), ((0, a, 0),)),
+    lambda d, a, b: (d.extend(a, "a ball", seconds=0.5, **FAST), ((n, a, n) for n in range(5))), lambda d, a, b: (d.connect(a, b, "a ball", seconds=0.5, **FAST), ((9 + n, b, n) for n in range(5))),
+    lambda d, a, b: (d.loop("a ball", size="300x201", seconds=1, **FAST), ()), lambda d, a, b: (d.edit(a, "a ball", **FAST), ()), lambda d, a, b: (d.edit(a, "a ball", strength=0, **FAST), ((4, a, 4),)),
+    lambda d, a, b: (d.fill(a, "a ball", missing=[2], **FAST), ((1, a, 1), (3, a, 3))), lambda d, a, b: (d.blend(a, b, "a ball", **FAST), ((0, a, 0), (4, b, 4))),
+])  # fmt: skip
+def test_what_is_larger_than_the_model_knows_is_a_refined_draft(dreamer: Reverie, call):
+    video, kept = call(dreamer, clip(5, "300x201"), clip(5, "300x201", seed=2))
+    assert video.size == "300x201"
+    assert (video.metadata["draft"], video.metadata["refined"]) == ("156x105", tasks.REFINE)
+    for place, given, n in kept:
+        assert np.array_equal(video.frames[place], given.frames[n])
+
+
+def test_large_masks_and_frames_keep_what_is_outside(dreamer: Reverie):
+    video, mask = clip(5, "300x201"), np.zeros((1, 201, 300), bool)
+    mask[0, 20:90, 30:150] = True
+    painted = dreamer.inpaint(video, mask, "a ball", **FAST)
+    assert painted.metadata["draft"] == "156x105"
+    assert np.array_equal(painted.frames[:, ~mask[0]], video.frames[:, ~mask[0]])
+    assert not np.array_equal(painted.frames[:, mask[0]], video.frames[:, mask[0]])
+    small = clip(5, "100x90")
+    wide = dreamer.outpaint(small, "a ball", size="301x150", left=7, **FAST)
+    assert (wide.size, wide.metadata["draft"]) == ("301x150", "181x90")
+    assert np.array_equal(wide.frames[:, 30:120, 7:107], small.frames)
+
+
+def test_drafts_have_the_shape_of_what_is_wanted():
+    for size in ((1920, 1080), (1080, 1920), (2048, 2048), (2048, 20), (193, 193)):
+        width, height = tasks.draft_size(*size)
+        assert min(width, height) >= 16
+        assert width * height <= tasks.NATIVE_AREA
+        assert abs(np.log2(width / height * size[1] / size[0])) < 0.05
+    assert tasks.draft_size(1920, 1080) == (171, 96)
+
+
 def test_stills_are_shown_where_they_were_put(dreamer: Reverie):
     pictures = [clip(1, seed=n) for n in range(3)]
     for places in ([0, 1, 2], [0.5, 1.25], [2.0]):
@@ -258,7 +307,7 @@ def test_what_was_lost_of_kept_frames_fades():
         (lambda d: d.fill(clip(2), "a", missing=[0, 1]), "every frame is missing"), (lambda d: d.edit(clip(), "a", strength=1.5), "number from 0"),
         (lambda d: d.inpaint(clip(), np.zeros((1, 32, 48), bool), "a"), "mask is empty"), (lambda d: d.inpaint(clip(), np.ones((1, 3, 3), bool), "a"), "mask is"),
         (lambda d: d.outpaint(clip(), "a", size="32x32"), "must be larger"), (lambda d: d.outpaint(clip(), "a", size="64x64", left=30), "does not lie inside"),
-        (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.animate([(clip(), 0.1)], "a"), "not at a frame"), (lambda d: d.animate([(clip(), 5)], "a"), "between 0 and 16"),
+        (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.extend(clip(1, "2064x16"), "a", seconds=1), "at most 2048"), (lambda d: d.animate([(clip(), 0.1)], "a"), "not at a frame"), (lambda d: d.animate([(clip(), 5)], "a"), "between 0 and 16"),
         (lambda d: d.animate([(clip(), 0), (clip(size="32x32"), 1)], "a"), "one size"), (lambda d: d.generate("a", variation=2.0), "variation is 2"), (lambda d: d.generate("a", solver="rk4"), "euler or heun"),
         (lambda d: d.generate("a", guidance_interval=(0.5, 0.2)), "guidance_interval"),
     ],

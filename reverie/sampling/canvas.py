@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from reverie.patches.patches import PATCH
 
 WINDOW = 5  # latents that the network sees at once: it was trained on clips of up to five
 FADE = 4  # frames after (and before) a kept one over which what the autoencoder lost of it fades out
+PROJECTIONS = 3  # rounds of `consistent`
 FEATHER = 4  # pixels, the same across the border of a kept region
 
 
@@ -63,6 +65,27 @@ class Given:
             yield self.laid_over(held, first)[done - first :]
 
 
+def consistent(frames: np.ndarray, draft: np.ndarray) -> np.ndarray:
+    """`frames` [T H W 3] whose means over the area of each of the draft's pixels are those of `draft` [T h w 3], h <= H and w <= W.
+
+    Back-projection (Irani and Peleg 1991): what the shrunk result and the draft differ by is enlarged and added. A draft is known, so
+    only what is finer than its pixels is for the model to say; without this the autoencoder's loss alone costs more than it adds.
+    """
+    height, width = frames.shape[1:3]
+    results = []
+    for frame, small in zip(frames, draft, strict=True):
+        planes = []
+        for channel in range(3):
+            plane, goal = frame[..., channel].astype(np.float32), small[..., channel].astype(np.float32)
+            for smooth in (True,) * PROJECTIONS + (False,):  # the little that is left goes without overshoot
+                shrunk = np.asarray(Image.fromarray(plane).resize(goal.shape[::-1], Image.Resampling.BOX))
+                larger = Image.fromarray(goal - shrunk).resize((width, height), Image.Resampling.BICUBIC if smooth else Image.Resampling.BOX)
+                plane = plane + np.asarray(larger)
+            planes.append(plane)
+        results.append(np.clip(np.stack(planes, -1), 0, 255).round().astype(np.uint8))
+    return np.stack(results)
+
+
 def _blurred(residual: np.ndarray) -> np.ndarray:
     """[H W 3] float, averaged with a triangle of FEATHER pixels to each side along rows and columns."""
     weights = 1 - np.abs(np.arange(-FEATHER, FEATHER + 1)) / (FEATHER + 1)
@@ -88,6 +111,7 @@ class Canvas:
     seed: of the noise; first: the absolute index of the first latent, from which its noise is counted
     variation, other_seed: how far in [0, 1] the noise turns from that of seed to that of other_seed
     width, height, num_frames, fps, lead: of the decoded clip (lead: frames trimmed from its front)
+    draft: frames uint8 [T H' W' 3] of a smaller size that the result, shrunk, must equal; None where there is none
     given: pixels that the result shows exactly; about: what the result remembers of the task
     """
 
@@ -109,6 +133,7 @@ class Canvas:
     num_frames: int
     fps: float
     lead: int = 0
+    draft: np.ndarray | None = None
     given: Given | None = None
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -130,6 +155,13 @@ class Canvas:
         """Tokens along time, rows and columns."""
         t, h, w = self.strength.shape
         return t, h, w
+
+    @property
+    def seen(self) -> int:
+        """How many latent numbers the network sees at once."""
+        t, h, w = self.grid
+        _, _, rows, columns = self.tiles[0] if self.tiles else (0, 0, h, w)
+        return self.latents.shape[0] * PATCH**2 * min(t, WINDOW) * rows * columns
 
     @property
     def at_once(self) -> bool:

@@ -12,13 +12,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from reverie import __version__
-from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig, Conv
+from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL, Autoencoder, AutoencoderConfig, Conv
 from reverie.config import from_dict, to_dict
 from reverie.layers.precision import Linear, fast_dtype
 from reverie.layers.weights import load_weights
 from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
-from reverie.sampling.canvas import WINDOW, Canvas
+from reverie.sampling.canvas import WINDOW, Canvas, consistent
 from reverie.sampling.recut import with_sound
 from reverie.sampling.sampler import SamplerConfig, sample
 from reverie.sampling.stream import Context, Journal, Windows, num_windows
@@ -28,7 +28,6 @@ from reverie.transformer.dit import Transformer, TransformerConfig
 from reverie.video import Video, frames_digest
 
 BUNDLED = Path(__file__).parent.parent / "weights"
-NATIVE_AREA = 192 * 192  # pixels: larger images are scaled down before they are animated
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 CANVAS_SETTINGS = ("seed", "negative_prompt", "variation", "other_seed")
 SAMPLER_SETTINGS = ("num_steps", "guidance_scale", "guidance_interval", "solver")
@@ -46,6 +45,7 @@ class Settings(TypedDict, total=False):
     guidance_interval: tuple[float, float]
     solver: Literal["euler", "heun"]
     progress: Progress
+    watch: Callable[["Step"], None]  # sees every step of every window
     context: Context  # what the windows of a long clip see of what is finished
     announce: Callable[[Sequence[Canvas], SamplerConfig], None]  # told what is to be filled, before it is
 
@@ -89,7 +89,9 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
 
 @dataclass(frozen=True)
 class Step:
-    """How far a request is: steps done of total, seconds left, and the latents of what is being dreamed, as clean as they are now."""
+    """How far a request is: steps done of total, seconds left, and the latents of what is being dreamed (of a long clip: its present
+    window), as clean as they are now.
+    """
 
     done: int
     total: int
@@ -100,7 +102,12 @@ class Step:
     def preview(self) -> list[np.ndarray]:
         """A small picture of every latent, uint8 [t h w 3], at next to no cost."""
         pictures = [self.autoencoder.preview(latents[None])[0] for latents in self.latents]
-        return [((p.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy() for p in pictures]
+        return [_pixels(picture) for picture in pictures]
+
+    @torch.inference_mode()
+    def frames(self) -> np.ndarray:
+        """What the first of them looks like, decoded: uint8 [4t H W 3]."""
+        return _pixels(self.autoencoder.decode_piece(self.latents[0][None], None)[0][0])
 
 
 class Reverie:
@@ -216,8 +223,9 @@ class Reverie:
         width, height = tasks.parse_size(size)
         return with_sound(self._dream("outpaint", tasks.outpaint, settings, video, prompt, encode=self.encode, width=width, height=height, left=left, top=top), [(0, video)])
 
-    def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = 0.5, **settings: Unpack[Settings]) -> Video:
-        """A draft at another size: enlarged, then repainted with the same weights."""
+    def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = tasks.REFINE, **settings: Unpack[Settings]) -> Video:
+        """A draft at another size: enlarged, then repainted with the same weights, without guidance unless asked; shrunk again it is the draft."""
+        settings = {"guidance_scale": 1.0, **settings}  # type: ignore[typeddict-item]
         width, height = tasks.parse_size(size)
         words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
         return with_sound(self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength), [(0, video)])
@@ -237,20 +245,47 @@ class Reverie:
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
         sampler_settings = {name: settings[name] for name in SAMPLER_SETTINGS if name in settings}  # type: ignore[literal-required]
         config = SamplerConfig(**sampler_settings)
-        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "context", "announce"}
+        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "context", "announce"}
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
-        canvas = make(*given, **how, **{"seed": 0, "about": {"task": task}, **canvas_settings})
-        if "announce" in settings:
-            settings["announce"]([canvas], config)
-        return self.film([canvas], config, settings.get("progress"), settings.get("context"))[0]
+        rest = {"seed": 0, "about": {"task": task}, **canvas_settings}
+        full = make(*given, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)
+        announce, progress, context, watch = settings.get("announce"), settings.get("progress"), settings.get("context"), settings.get("watch")
+        size = (full.width, full.height)
+        if max(size) > tasks.SIDES[1]:
+            raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
+        if task == "refine" or full.width * full.height <= tasks.NATIVE_AREA:
+            canvas = make(*given, **how, **rest) if "encode" in how else full
+            if announce:
+                announce([canvas], config)
+            return self.film([canvas], config, progress, context, watch)[0]
+        small = tasks.draft_size(*size)
+        scales = {"width": 0, "left": 0, "height": 1, "top": 1}
+        less = {name: round(value * small[scales[name]] / size[scales[name]]) if name in scales and value is not None else value for name, value in how.items()}
+        canvas = make(*tasks.for_draft(given, size, small), **less, **rest)
+        if announce:
+            announce([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
+        draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, watch)[0]
+        about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
+        large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, seed=full.seed, about=about)
+        large = replace(large, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)
+        video = self.film([large], replace(config, guidance_scale=1.0), progress and (lambda done, total: progress(total + done, 2 * total)), context)[0]
+        return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
+
+    def _blank(self, video: Video, lead: int) -> Tensor:
+        """What `encode` gives, without its numbers: for finding out what shape a request has."""
+        t, (h, w) = -(-(lead + video.num_frames) // FRAMES), (-(-side // PADDING) * PADDING // SPATIAL for side in video.frames.shape[1:3])
+        return torch.zeros(()).expand(self.channels, t, h, w)
 
     @property
     def channels(self) -> int:
         """Of the latents."""
         return self.autoencoder.config.latent_channels
 
-    def film(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None, context: Context | None = None) -> list[Video]:
+    def film(
+        self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None, context: Context | None = None,
+        watch: Callable[["Step"], None] | None = None,
+    ) -> list[Video]:  # fmt: skip
         """Fill canvases and decode them: together what the network sees at once, one by one what is longer. Clip n depends on canvas n alone."""
         counts = [num_windows(canvas, context) for canvas in canvases]
         total, videos = sum(counts) * config.num_steps, []
@@ -259,12 +294,14 @@ class Reverie:
             for step in self.steps(canvases, config):
                 if progress:
                     progress(step.done, step.total)
+                if watch:
+                    watch(step)
             assert step is not None
             return [self._video(canvas, list(self._frames(canvas, [latents])), latents, config) for canvas, latents in zip(canvases, step.latents, strict=True)]
         for number, canvas in enumerate(canvases):
             before, windows = sum(counts[:number]) * config.num_steps, Windows(canvas, context)
             advance = (lambda done, _, before=before: progress(before + done, total)) if progress else None
-            frames = list(self.stream(windows, config, progress=advance))
+            frames = list(self.stream(windows, config, progress=advance, watch=watch))
             videos.append(self._video(canvas, frames, windows.latents, config))
         return videos
 
@@ -280,19 +317,21 @@ class Reverie:
         for done, latents in sample(self.transformer, self.encoder, canvases, config):
             yield Step(done, config.num_steps, _left(start, done, config.num_steps), latents, self.autoencoder)
 
-    def stream(self, windows: Windows, config: SamplerConfig, journal: Journal | None = None, progress: Progress | None = None) -> Iterator[np.ndarray]:
+    def stream(
+        self, windows: Windows, config: SamplerConfig, journal: Journal | None = None, progress: Progress | None = None, watch: Callable[["Step"], None] | None = None
+    ) -> Iterator[np.ndarray]:
         """Fill a canvas window by window; yields its frames, uint8 [n H W 3], as soon as they are final. windows.latents is the result.
 
         What the journal holds is not dreamed again; what is finished is added to it. Memory does not grow with the length but for the latents.
         """
-        yield from self._frames(windows.canvas, self._finals(windows, config, journal, progress))
+        yield from self._frames(windows.canvas, self._finals(windows, config, journal, progress, watch))
 
-    def _finals(self, windows: Windows, config: SamplerConfig, journal: Journal | None, progress: Progress | None) -> Iterator[Tensor]:
+    def _finals(self, windows: Windows, config: SamplerConfig, journal: Journal | None, progress: Progress | None, watch: Callable[["Step"], None] | None) -> Iterator[Tensor]:
         """The latents of a canvas from the first to the last, in pieces, each as soon as it is final."""
-        total, done, ready = num_windows(windows.canvas, windows.context) * config.num_steps, 0, 0
+        start, begun = time.monotonic(), len(journal.filled) * config.num_steps if journal else 0
+        total, done, ready = num_windows(windows.canvas, windows.context) * config.num_steps, begun, 0
         for filled in journal.filled if journal else ():
             windows.accept(filled)
-            done += config.num_steps
         while True:
             if windows.ready > ready:
                 yield windows.latents[:, ready : windows.ready]
@@ -304,6 +343,8 @@ class Reverie:
                 latents, done = seen, done + 1
                 if progress:
                     progress(done, total)
+                if watch:
+                    watch(Step(done, total, _left(start, done - begun, total - begun), latents, self.autoencoder))
             windows.accept(latents[0])
             if journal:
                 journal.add(latents[0])
@@ -312,6 +353,8 @@ class Reverie:
     def _frames(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
         """Latents, in pieces, to frames with what was given over them (a loop begins with its own end, so that its seam is like every other joint)."""
         decoded = self._decoded(canvas, pieces)
+        if canvas.draft is not None:
+            decoded = _consistent(decoded, canvas.draft)
         return decoded if canvas.given is None else canvas.given.over_pieces(decoded)
 
     @torch.inference_mode()
@@ -327,7 +370,7 @@ class Reverie:
                 first, place = place, place + video.shape[2]
                 video = video[0, :, max(0, -first) : max(0, canvas.num_frames - first), : canvas.height, : canvas.width]
                 if video.shape[1]:
-                    yield np.ascontiguousarray(((video.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
+                    yield _pixels(video)
 
     def _video(self, canvas: Canvas, frames: Sequence[np.ndarray], latents: Tensor, config: SamplerConfig) -> Video:
         return Video(np.concatenate(frames), canvas.fps, self.remembered(canvas, config), latents[:, canvas.shown].numpy())
@@ -358,16 +401,28 @@ class Reverie:
 def fit(image: Video) -> Video:
     """The image, scaled down (Lanczos) to the area that the bundled model knows if it is larger; sides become multiples of 16."""
     height, width = image.frames.shape[1:3]
-    if width * height <= NATIVE_AREA:
+    if width * height <= tasks.NATIVE_AREA:
         return image
     scale = (128 * 128 / (width * height)) ** 0.5
     size = tuple(max(16, round(side * scale / 16) * 16) for side in (width, height))
     return Video(np.asarray(Image.fromarray(image.frames[0]).resize(size, Image.Resampling.LANCZOS))[None].copy(), image.fps)
 
 
+def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray) -> Iterator[np.ndarray]:
+    place = 0
+    for frames in pieces:
+        yield consistent(frames, draft[place : place + len(frames)])
+        place += len(frames)
+
+
 def _at_once(area: int) -> int:
     """How many latents of so many pixels the autoencoder takes at once: WINDOW of those that it knows, at least one."""
-    return max(1, WINDOW * NATIVE_AREA // area) if area > NATIVE_AREA else WINDOW
+    return max(1, WINDOW * tasks.NATIVE_AREA // area) if area > tasks.NATIVE_AREA else WINDOW
+
+
+def _pixels(video: Tensor) -> np.ndarray:
+    """[3 T H W] in [-1, 1] -> uint8 [T H W 3]."""
+    return np.ascontiguousarray(((video.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
 
 
 def _left(start: float, done: int, total: int) -> float:

@@ -64,12 +64,15 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
     """
     texts = [text for c in canvases for text in (*c.prompts, c.negative_prompt)]
     condition = network.prepare(*pad_texts(encoder.encode(texts), encoder.width))
-    schedules = [levels(config.num_steps, resolution_shift(c.latents.numel())) for c in canvases]
+    schedules = [levels(config.num_steps, resolution_shift(c.seen)) for c in canvases]
     strength = [c.token_strength() for c in canvases]
     x = [mix(patchify(c.latents), patchify(noise_of(c)), s) for c, s in zip(canvases, strength, strict=True)]
     for i in range(config.num_steps):
         sigma = [torch.minimum(u[i], s) for u, s in zip(schedules, strength, strict=True)]
         sigma_next = [torch.minimum(u[i + 1], s) for u, s in zip(schedules, strength, strict=True)]
+        if all(torch.equal(now, after) for now, after in zip(sigma, sigma_next, strict=True)):  # still above every strength: nothing moves
+            yield i + 1, [unpatchify(tokens, c.grid) for tokens, c in zip(x, canvases, strict=True)]
+            continue
         clean = _predict(network, condition, canvases, x, sigma, i, config)
         x_next = [step(*values) for values in zip(x, clean, sigma, sigma_next, strict=True)]
         if config.solver == "heun" and i + 1 < config.num_steps:

@@ -302,7 +302,7 @@ def _picture_stream(container: Any, width: int, height: int, fps: float, ending:
 
 def _picture(image: np.ndarray, ending: str) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    return frame if ending == ".mkv" else frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+    return frame if ending == ".mkv" else frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
 
 
 def _sound_stream(container: Any, video: Video, ending: str) -> Any:
