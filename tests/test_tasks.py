@@ -83,22 +83,20 @@ def test_an_anchor_and_a_small_noise_can_be_switched_on_and_off(backward: bool):
         windows, index = Windows(canvas, context), torch.arange(10)
         while windows.part is not None:
             part = windows.part
-            places = [int(torch.nonzero(canvas.times == time)[0]) for time in part.times]
-            hidden = [place for place, shown in zip(places, part.shown.tolist(), strict=True) if not shown]
+            places = list(range(part.first, part.first + int(part.shown.sum())))  # the noise of a latent stays its own
             end = 9 if backward else 0
-            away = end not in [place for place, shown in zip(places, part.shown.tolist(), strict=True) if shown]
-            assert hidden == ([end] if context.anchor and away else [])
+            hidden = [end] if context.anchor and end not in places else []
             new = [place for place in places if float(windows._todo[place])]
-            assert part.grid[0] <= 5
             assert new
-            for place, strength in zip(places, part.strength[:, 0, 0].tolist(), strict=True):
-                dreamed = float(canvas.strength[place, 0, 0])
-                assert strength == pytest.approx(1.0 if place in new else min(dreamed, context.noise))
-                if place not in hidden:
-                    assert place == part.first + places.index(place)  # the noise of a latent stays its own
-            windows.accept(index[places].float()[None, :, None, None].expand(part.latents.shape))
-        dreamed = windows.latents[0, :, 0, 0]
-        assert torch.equal(dreamed[:8], index[:8].float())
+            assert part.grid[0] == len(places) + len(hidden) <= 5
+            assert part.times[: len(places)].tolist() == canvas.times[places].tolist()
+            if hidden:  # no further off than a reference was in training
+                near = part.times[len(places) - 1] + 4 if backward else part.times[0] - 4
+                assert abs(float(part.times[-1] - near)) <= abs(float(canvas.times[end] - near))
+            for place, strength in zip([*places, *hidden], part.strength[:, 0, 0].tolist(), strict=True):
+                assert strength == pytest.approx(1.0 if place in new else min(float(canvas.strength[place, 0, 0]), context.noise))
+            windows.accept(index[[*places, *hidden]].float()[None, :, None, None].expand(part.latents.shape))
+        assert torch.equal(windows.latents[0, :8, 0, 0], index[:8].float())
     with pytest.raises(ValueError, match="1 to 3 latents"):
         Context(recent=4)
 
@@ -416,6 +414,61 @@ def test_a_storyboard_is_cut_where_it_says(dreamer: Reverie, tmp_path: Path):
     assert film.metadata["cuts"] == [0, 1, 1.5]
     assert film.metadata["prompt"] == ["a red ball in the snow", "a red ball rolls", "a red ball at night, the camera is still"]
     assert np.array_equal(film.frames[12], image.frames[0])
+
+
+CAST = """size = "48x32"
+[subjects]
+hero = "a red ball"
+[subjects.friend]
+words = "a blue cube"
+image = "i.png"
+[subjects.third]
+words = "a cone"
+shot = 1
+[[shot]]
+seconds = 0.5
+prompt = "{hero} and {third}"
+[[shot]]
+seconds = 3
+prompt = "{friend} and {third}, {friend}"
+"""
+
+
+def test_what_persists_is_seen_by_every_shot_that_names_it(dreamer: Reverie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    image, seen = clip(1, "96x64"), []
+    image.save(tmp_path / "i.png")
+    (tmp_path / "film.toml").write_text(CAST)
+    steps = reverie.sampling.reverie.sample
+    monkeypatch.setattr(reverie.sampling.reverie, "sample", lambda network, encoder, canvases, config: seen.append(canvases[0]) or steps(network, encoder, canvases, config))
+    film = dreamer.storyboard(tmp_path / "film.toml", num_steps=1)
+    assert film.num_frames == 4 + 24
+    first, *windows = seen
+    assert first.shown.tolist() == [True]  # nobody was seen before
+    assert [part.shown.tolist() for part in windows] == [[True] * 5 + [False] * 2, [True] * 3 + [False] * 2]
+    for part in windows:
+        assert bool((part.strength[-2:] == 0).all())
+        assert torch.allclose(part.times[-2:], part.times[0] - 4)
+        assert torch.equal(part.latents[:, -2], dreamer.encode(tasks.resized(image, 48, 32), 3)[:, 0])
+        assert torch.equal(part.latents[:, -1], dreamer.encode(Video(film.frames[2:3]), 3)[:, 0])
+    other = dreamer.generate("a cone", num_frames=8, size="48x32", references=[image], **FAST)
+    assert other.latents is not None
+    assert other.latents.shape[1] == 2
+    assert not np.array_equal(other.frames, dreamer.generate("a cone", num_frames=8, size="48x32", **FAST).frames)
+    assert dreamer.loop("a cone", size="48x32", seconds=1, references=[image], **FAST).num_frames == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("shot = 1\n", "shot = 3\n", "line 9: shot = 3: a number from 1 to 2"), ("shot = 1\n", "shot = 0\n", "line 9"), ('words = "a cone"\n', "", "line 7: the subject third has no words"),
+        ('image = "i.png"\n', 'image = "i.png"\nclip = "a.mp4"\n', "line 7: a picture comes from one place"), ('hero = "a red ball"', "hero = 3", "line 3: a subject is NAME"),
+        ("shot = 1\n", "shoot = 1\n", "line 9: no 'shoot' here; did you mean 'shot'"), ("{hero} and", "{hero and", "line 12: .*braces"), ("{hero} and", "{} and", "line 12: no subject ''"),
+    ],
+)  # fmt: skip
+def test_a_wrong_cast_is_refused_with_the_line(old: str, new: str, message: str):
+    assert old in CAST
+    with pytest.raises(ValueError, match=message):
+        storyboard.parse(CAST.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
-"""Where a token is: seconds for time, and a scale-free picture plane, so that resolution is only sampling density."""
+"""Where a token is: seconds for time, and a scale-free picture plane, so that resolution is only sampling density.
+
+Times, in training and sampling: a network is told seconds from the first latent that is shown. Latents that are not shown stand at times of
+their own: a keyframe (a still of the clip at its frame k) at k / fps on the clip's clock, a reference (a still of the same subject somewhere
+else) REFERENCE_TIME from the first shown latent. A still is one latent, its image four times.
+"""
 
 import torch
 from torch import Tensor
 
 TIME_SCALE = 2.0  # position units per second
+REFERENCE_TIME = -4.0  # seconds: before anything that a clip remembers
 PLANE = 16.0  # position units per square root of the picture's area
 
 

@@ -103,7 +103,7 @@ class Canvas:
     latents [C t h w]: what is known, zeros where nothing is
     strength [t h/2 w/2]: in [0, 1] on the token grid; 0 keeps exactly, 1 dreams freely, between repaints
     times [t]: seconds, at the middle of the frames that a latent stands for
-    shown [t]: False for context only (a reference, a keyframe), which is never decoded
+    shown [t]: False for context only (a reference, a keyframe), which is never decoded and stands behind what is
     prompts: the words; prompt_ids [t]: which of them a latent follows, in spans that do not fall back (None: the first)
     negative_prompt: the words to stay away from
     period: seconds after which time closes on itself (a loop), or None
@@ -143,6 +143,8 @@ class Canvas:
             raise ValueError(f"strength is {list(self.strength.shape)}: latents {list(self.latents.shape)} need {[t, h // PATCH, w // PATCH]}")
         if len(self.times) != t or len(self.shown) != t:
             raise ValueError(f"{len(self.times)} times and {len(self.shown)} shown flags for {t} latents")
+        if bool((self.shown.int().diff() > 0).any()) or not bool(self.shown[0]):
+            raise ValueError("latents that are not shown stand behind those that are, of which there is at least one")
         if not bool(((self.strength >= 0) & (self.strength <= 1)).all()):
             raise ValueError("strength must lie in [0, 1]")
         if not 0 <= self.variation <= 1:
@@ -166,7 +168,7 @@ class Canvas:
     @property
     def at_once(self) -> bool:
         """Whether the network sees all of its time at once; else it is filled window by window (sampling/stream.py)."""
-        return self.grid[0] <= WINDOW or self.period is not None
+        return int(self.shown.sum()) <= WINDOW or self.period is not None
 
     def token_strength(self) -> Tensor:
         """[t*h*w, 1], for each token."""

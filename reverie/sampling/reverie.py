@@ -46,6 +46,7 @@ class Settings(TypedDict, total=False):
     solver: Literal["euler", "heun"]
     progress: Progress
     watch: Callable[["Step"], None]  # sees every step of every window
+    references: Sequence[Video]  # pictures of what is to be seen, as context that is not shown
     context: Context  # what the windows of a long clip see of what is finished
     announce: Callable[[Sequence[Canvas], SamplerConfig], None]  # told what is to be filled, before it is
 
@@ -150,7 +151,7 @@ class Reverie:
         width, height = tasks.parse_size(size)
         frames = tasks.num_frames_of(seconds, fps) if num_frames is None else num_frames
         clip = self._dream("generate", tasks.text_to_video, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
-        if not {"variation", "guidance_interval", "context"}.isdisjoint(settings):
+        if not {"variation", "guidance_interval", "context", "references"}.isdisjoint(settings):
             return clip
         names = ("size", "fps", "seed", "num_steps", "guidance_scale", "negative_prompt", "solver")
         options = {"seconds": frames / fps, **{name.replace("_", "-"): clip.metadata[name] for name in names}}
@@ -245,7 +246,7 @@ class Reverie:
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
         sampler_settings = {name: settings[name] for name in SAMPLER_SETTINGS if name in settings}  # type: ignore[literal-required]
         config = SamplerConfig(**sampler_settings)
-        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "context", "announce"}
+        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "references", "context", "announce"}
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
         rest = {"seed": 0, "about": {"task": task}, **canvas_settings}
@@ -255,14 +256,14 @@ class Reverie:
         if max(size) > tasks.SIDES[1]:
             raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
         if task == "refine" or full.width * full.height <= tasks.NATIVE_AREA:
-            canvas = make(*given, **how, **rest) if "encode" in how else full
+            canvas = self._referring(make(*given, **how, **rest) if "encode" in how else full, settings)
             if announce:
                 announce([canvas], config)
             return self.film([canvas], config, progress, context, watch)[0]
         small = tasks.draft_size(*size)
         scales = {"width": 0, "left": 0, "height": 1, "top": 1}
         less = {name: round(value * small[scales[name]] / size[scales[name]]) if name in scales and value is not None else value for name, value in how.items()}
-        canvas = make(*tasks.for_draft(given, size, small), **less, **rest)
+        canvas = self._referring(make(*tasks.for_draft(given, size, small), **less, **rest), settings)
         if announce:
             announce([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
         draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, watch)[0]
@@ -271,6 +272,12 @@ class Reverie:
         large = replace(large, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)
         video = self.film([large], replace(config, guidance_scale=1.0), progress and (lambda done, total: progress(total + done, 2 * total)), context)[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
+
+    def _referring(self, canvas: Canvas, settings: Settings) -> Canvas:
+        """The canvas with the first frames of settings["references"], at its size, as context."""
+        stills = [Video(picture.frames[:1]) for picture in settings.get("references", ())]
+        known = [self.encode(tasks.resized(still, canvas.width, canvas.height), tasks.IMAGE_LEAD) for still in stills]
+        return tasks.with_references(canvas, known) if known else canvas
 
     def _blank(self, video: Video, lead: int) -> Tensor:
         """What `encode` gives, without its numbers: for finding out what shape a request has."""

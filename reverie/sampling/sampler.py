@@ -99,7 +99,9 @@ def views(canvas: Canvas, turn: int) -> list[View]:
     A loop's latents are cut open half its length further on at each step (as Mobius does, arXiv 2502.20307), so that no step knows
     which of them is the first; where it is longer than WINDOW, windows overlap by one latent.
     """
-    t, h, w = canvas.grid
+    _, h, w = canvas.grid
+    t = int(canvas.shown.sum())
+    hidden = torch.arange(t, canvas.grid[0])
     if canvas.period is None:
         orders = [torch.arange(t)]
     else:
@@ -107,7 +109,8 @@ def views(canvas: Canvas, turn: int) -> list[View]:
         orders = [(torch.arange(length) + start + first) % t for first in (range(0, t, WINDOW - 1) if t > WINDOW else (0,))]
     result = []
     for order in orders:
-        times = (canvas.times - canvas.times[canvas.shown][0])[: len(order)]
+        times = canvas.times[torch.cat([torch.arange(len(order)), hidden])] - canvas.times[0]
+        order = torch.cat([order, hidden])
         for top, left, rows, columns in canvas.tiles or ((0, 0, h, w),):
             plane = (torch.arange(top, top + rows)[:, None] * w + torch.arange(left, left + columns)).flatten()
             weight = (_ramp(rows)[:, None] * _ramp(columns)).flatten() if canvas.tiles else torch.ones(h * w)

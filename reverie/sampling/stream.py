@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reverie.patches.positions import REFERENCE_TIME
 from reverie.sampling.canvas import WINDOW, Canvas
 
 
@@ -34,17 +35,19 @@ class Context:
 
 
 class Windows:
-    """A canvas in pieces of at most WINDOW latents: `part` is the next one to fill (None at the end), `accept` takes it filled.
+    """A canvas in pieces that show at most WINDOW latents: `part` is the next one to fill (None at the end), `accept` takes it filled.
 
-    Goes forward in time, or backward where only the end is known. What has strength 0 is never changed. latents [C t h w]: of the whole,
-    as far as it is finished.
+    Goes forward in time, or backward where only the end is known. What has strength 0 is never changed. Latents that are not shown (they
+    stand behind the others) are context of every part, at their own times or, where these are far, at REFERENCE_TIME from the part, as in training.
+    latents [C t h w]: of the whole, as far as it is finished.
     """
 
     def __init__(self, canvas: Canvas, context: Context | None = None) -> None:
         self.canvas, self.context = canvas, context or Context()
         self.latents, self._strength = canvas.latents.clone(), canvas.strength.clone()
-        self._todo = canvas.strength.flatten(1).amax(1) > 0
-        self._backward = bool(self._todo[0]) and not bool(self._todo[-1])
+        self._todo = (canvas.strength.flatten(1).amax(1) > 0) & canvas.shown
+        self._total = int(canvas.shown.sum())
+        self._backward = bool(self._todo[0]) and not bool(self._todo[self._total - 1])
         self._place = slice(0, 0)
         self.part = self._next()
 
@@ -55,42 +58,38 @@ class Windows:
         return int(left[0]) if len(left) else len(self._todo)
 
     def _next(self) -> Canvas | None:
-        places, total = torch.nonzero(self._todo)[:, 0], self.canvas.grid[0]
+        places = torch.nonzero(self._todo)[:, 0]
         if not len(places):
             return None
-        start, end, anchor = self._span(int(places[0]), int(places[-1]), total)
-        self._place = slice(start, end)
-        index = torch.arange(start, end)
-        shown, strength = self.canvas.shown, self._strength
-        if anchor is not None:
-            index = torch.cat([torch.tensor([anchor]), index] if anchor < start else [index, torch.tensor([anchor])])
-            shown = torch.where(torch.arange(total) == anchor, False, shown)
-        return dataclasses.replace(
-            self.canvas, latents=self.latents[:, index], strength=strength[index], times=self.canvas.times[index], shown=shown[index],
-            first=self.canvas.first + start - (anchor is not None and anchor < start),
-            prompt_ids=None if self.canvas.prompt_ids is None else self.canvas.prompt_ids[index],
-        )  # fmt: skip
-
-    def _span(self, first: int, last: int, total: int) -> tuple[int, int, int | None]:
-        """The window around what is to do, [start, end), and the latent that is its anchor, if it has one."""
-        recent = self.context.recent
         if self.canvas.at_once:
-            return 0, total, None
-        anchor = total - 1 if self._backward else 0
+            self._place = slice(0, self._total)
+            return self.canvas
+        self._place, anchors = self._span(int(places[0]), int(places[-1]))
+        index = torch.cat([torch.arange(self._place.start, self._place.stop), torch.tensor(anchors, dtype=torch.long), torch.arange(self._total, self.canvas.grid[0])])
+        shown = torch.arange(len(index)) < self._place.stop - self._place.start
+        times, ids = self.canvas.times[index], self.canvas.prompt_ids
+        times = torch.where(shown, times, times.clamp(times[shown][0] + REFERENCE_TIME, times[shown][-1] - REFERENCE_TIME))
+        ids = None if ids is None else torch.where(shown, ids[index], ids[self._place.stop - 1])
+        return dataclasses.replace(
+            self.canvas, latents=self.latents[:, index], strength=self._strength[index], times=times, shown=shown, first=self.canvas.first + self._place.start, prompt_ids=ids
+        )
+
+    def _span(self, first: int, last: int) -> tuple[slice, list[int]]:
+        """The window around what is to do, and the latent that is its anchor, if it has one."""
+        total, recent = self._total, self.context.recent
         if self._backward:
             end = min(total, last + 1 + recent)
-            anchored = self.context.anchor and end <= anchor
-            return max(0, end - WINDOW + anchored), end, anchor if anchored else None
+            anchored = self.context.anchor and end < total
+            return slice(max(0, end - WINDOW + anchored), end), [total - 1][:anchored]
         start = max(0, first - recent)
-        anchored = self.context.anchor and start > anchor
-        return start, min(total, start + WINDOW - anchored), anchor if anchored else None
+        anchored = self.context.anchor and start > 0
+        return slice(start, min(total, start + WINDOW - anchored)), [0][:anchored]
 
     def accept(self, filled: Tensor) -> None:
         """The latents [C t h w] of `part`, filled."""
         assert self.part is not None
-        filled = filled[:, filled.shape[1] - (self._place.stop - self._place.start) :] if not self._backward else filled[:, : self._place.stop - self._place.start]
         new = self._todo[self._place]
-        self.latents[:, self._place][:, new] = filled[:, new]
+        self.latents[:, self._place][:, new] = filled[:, : len(new)][:, new]
         as_context = self.canvas.strength[self._place].clamp_max(self.context.noise)
         self._strength[self._place] = torch.where(new[:, None, None], as_context, self._strength[self._place])
         self._todo[self._place] = False

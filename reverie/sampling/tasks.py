@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL
 from reverie.patches.patches import PATCH
-from reverie.patches.positions import latent_times
+from reverie.patches.positions import REFERENCE_TIME, latent_times
 from reverie.sampling.canvas import Canvas, Given
 from reverie.sampling.sampler import tiles_of
 from reverie.video import Video
@@ -42,9 +42,9 @@ def num_frames_of(seconds: float, fps: float) -> int:
     if not (math.isfinite(seconds) and math.isfinite(fps) and seconds > 0 and fps > 0):
         raise ValueError(f"{seconds} seconds at {fps} fps: both must be positive numbers")
     count = seconds * fps
-    if abs(count - round(count)) > 1e-6 or round(count) < 1:
+    if abs(count - round(count)) > 1e-4 or round(count) < 1:  # eight digits of the seconds are as exact as that
         below, above = max(1, math.floor(count)), math.floor(count) + 1
-        raise ValueError(f"{seconds} seconds at {fps:g} fps are {count:g} frames, not a whole number: use {below / fps:g} or {above / fps:g} seconds")
+        raise ValueError(f"{seconds} seconds at {fps:g} fps are {count:g} frames, not a whole number: use {below / fps:.8g} or {above / fps:.8g} seconds")
     return round(count)
 
 
@@ -85,7 +85,7 @@ def whole_groups(num_frames: int, fps: float, what: str) -> int:
     """num_frames / 4; ValueError, naming the nearest, unless it is whole: `what` begins and ends between latents."""
     if num_frames % FRAMES or num_frames < FRAMES:
         below, above = max(FRAMES, num_frames // FRAMES * FRAMES), (num_frames // FRAMES + 1) * FRAMES
-        raise ValueError(f"{what} of {num_frames} frames: whole groups of {FRAMES} frames are needed; use {below / fps:g} or {above / fps:g} seconds")
+        raise ValueError(f"{what} of {num_frames} frames: whole groups of {FRAMES} frames are needed; use {below / fps:.8g} or {above / fps:.8g} seconds")
     return num_frames // FRAMES
 
 
@@ -363,6 +363,16 @@ def with_tiles(canvas: Canvas) -> Canvas:
     if canvas.width * canvas.height <= NATIVE_AREA:
         return canvas
     return dataclasses.replace(canvas, tiles=tiles_of(canvas.grid[1:], NATIVE_SIDE, OVERLAP))
+
+
+def with_references(canvas: Canvas, stills: Sequence[Tensor]) -> Canvas:
+    """The canvas with pictures [C 1 h w] of what it is to show, as context that is not shown, REFERENCE_TIME from its beginning as in training."""
+    count = len(stills)
+    ids = None if canvas.prompt_ids is None else torch.cat([canvas.prompt_ids, canvas.prompt_ids[-1:].expand(count)])
+    return dataclasses.replace(
+        canvas, latents=torch.cat([canvas.latents, *stills], 1), strength=torch.cat([canvas.strength, canvas.strength.new_zeros(count, *canvas.grid[1:])]),
+        times=torch.cat([canvas.times, (canvas.times[0] + REFERENCE_TIME).expand(count)]), shown=torch.cat([canvas.shown, torch.zeros(count, dtype=torch.bool)]), prompt_ids=ids,
+    )  # fmt: skip
 
 
 def draft_size(width: int, height: int) -> tuple[int, int]:
