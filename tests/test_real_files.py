@@ -11,6 +11,7 @@ import reverie
 from reverie.cli import main
 from reverie.commands import editing, making
 from reverie.sampling import tasks
+from reverie.sampling.reverie import Reverie, fit
 from reverie.video import reading
 from tests import odd_files as odd
 from tests.conftest import made_clip
@@ -40,13 +41,13 @@ REFUSED = {  # what cannot be: everything else can
 
 
 @pytest.fixture(scope="module")
-def dreamer(model_folder: Path) -> reverie.sampling.reverie.Reverie:
+def dreamer(model_folder: Path) -> Reverie:
     return reverie.load(model_folder, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("name", ["cinema", *[pytest.param(name, marks=pytest.mark.slow) for name in list(FILES)[1:]]])
-def test_real_files_through_every_verb(name: str, verb: str, dreamer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_real_files_through_every_verb(name: str, verb: str, dreamer: Reverie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     for module in (editing, making):
         monkeypatch.setattr(module, "load", lambda folder: dreamer)
     ending, make = FILES[name]
@@ -79,7 +80,7 @@ def test_real_files_through_every_verb(name: str, verb: str, dreamer, tmp_path: 
     expected = {"animate": 5, "extend": count + 5, "loop": turn, "connect": 2 * count + 4, "fill": 2 * count - 1, "recut": 1}.get(verb, count)
     assert made.num_frames == expected
     assert made.fps == pytest.approx(8 if verb == "animate" else 2 * fps if verb == "fill" else fps)
-    assert made.size == {"outpaint": "280x232", "refine": values["SIZE"], "animate": reverie.sampling.reverie.fit(given).size}.get(verb, given.size)
+    assert made.size == {"outpaint": "280x232", "refine": values["SIZE"], "animate": fit(given).size}.get(verb, given.size)
     if verb in ("extend", "connect", "loop"):
         assert np.array_equal(made.frames[:count], given.frames)
     if verb not in ("animate", "loop", "blend"):
@@ -100,7 +101,7 @@ def test_what_is_longer_than_memory_is_refused_before_the_model_is_loaded(verb: 
     assert [item.name for item in tmp_path.iterdir()] == ["given.mkv"]
 
 
-def test_a_mask_may_move(dreamer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_a_mask_may_move(dreamer: Reverie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(editing, "load", lambda folder: dreamer)
     clip, mask, short, out = (tmp_path / f"{name}.mkv" for name in ("clip", "mask", "short", "out"))
     given = made_clip(1, frames=9, height=32, width=48)

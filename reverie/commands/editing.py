@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.commands.making import Strip
-from reverie.commands.talking import announce, load, progress, read_given, save, say_unknown
+from reverie.commands.talking import announce, load, note, progress, read_given, save, say_unknown
 
 
 def extend(options: argparse.Namespace) -> dict[str, Any]:
@@ -110,6 +110,8 @@ def _dream(options: argparse.Namespace, size: str, make: Callable[[Any, dict[str
     words = video.metadata["prompt"] if isinstance(video.metadata["prompt"], str) else "storyboard"
     output = options.output or _named(words, video.metadata["seed"], video)
     save(options, video, output)
+    if "draft" in video.metadata:
+        note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")
     return {"files": [str(output), *strip.save(options, output)], **video.metadata}
 
 

@@ -9,7 +9,7 @@ from reverie.diffusion.schedules import levels, resolution_shift
 from reverie.layers.precision import peak_flops
 from reverie.patches.patches import PATCH
 from reverie.sampling.canvas import WINDOW, Canvas
-from reverie.sampling.sampler import MAX_TOKENS, SamplerConfig
+from reverie.sampling.sampler import MAX_TOKENS, SamplerConfig, views
 from reverie.sampling.stream import num_windows
 from reverie.sampling.tasks import NATIVE_AREA
 
@@ -28,7 +28,8 @@ def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, to
     for canvas in canvases:
         tokens = canvas.seen // (canvas.latents.shape[0] * PATCH**2)  # of one view
         below = levels(config.num_steps, resolution_shift(canvas.seen))[1:] < canvas.strength.max()  # steps that move anything
-        evaluations = num_windows(canvas) * max(1, len(canvas.tiles)) * copies * int(below.sum()) * (2 if config.solver == "heun" else 1)
+        seen = num_windows(canvas) * max(1, len(canvas.tiles)) if canvas.period is None else len(views(canvas, 0))
+        evaluations = seen * copies * int(below.sum()) * (2 if config.solver == "heun" else 1)
         linear = 2 * parameters * tokens * evaluations
         attention = 4 * tokens**2 * network.config.width * network.config.depth * evaluations
         latents = canvas.latents[0].numel()

@@ -94,19 +94,20 @@ def noise_of(canvas: Canvas) -> Tensor:
 
 
 def views(canvas: Canvas, turn: int) -> list[View]:
-    """How the network sees a canvas at step `turn`: whole; through tiles; a loop through windows that begin elsewhere at every step.
+    """How the network sees a canvas at step `turn`: whole; through tiles; a loop cut open at several places, which move on at every step.
 
-    A loop's latents are cut open half its length further on at each step (as Mobius does, arXiv 2502.20307), so that no step knows
-    which of them is the first; where it is longer than WINDOW, windows overlap by one latent.
+    What lies near the ends of such a cut counts less than where it lies in the middle of another, so that no step and no latent knows where the
+    loop begins (Mobius, arXiv 2502.20307, moves one cut; two, weighted, leave smaller seams: docs/log.md). Where a loop is longer than
+    WINDOW, its windows overlap by two latents.
     """
     _, h, w = canvas.grid
     t = int(canvas.shown.sum())
     hidden = torch.arange(t, canvas.grid[0])
-    if canvas.period is None:
-        orders = [torch.arange(t)]
-    else:
-        start, length = turn * max(1, t // 2), min(t, WINDOW)
-        orders = [(torch.arange(length) + start + first) % t for first in (range(0, t, WINDOW - 1) if t > WINDOW else (0,))]
+    orders, counts = [torch.arange(t)], torch.ones(t)
+    if canvas.period is not None and t > 1:
+        starts = range(turn, turn + t, WINDOW - 2) if t > WINDOW else (turn, turn + t // 2)
+        orders = [(torch.arange(min(t, WINDOW)) + start) % t for start in starts]
+        counts = _ramp(len(orders[0]))
     result = []
     for order in orders:
         times = canvas.times[torch.cat([torch.arange(len(order)), hidden])] - canvas.times[0]
@@ -117,13 +118,13 @@ def views(canvas: Canvas, turn: int) -> list[View]:
             size = (columns * PIXELS, rows * PIXELS) if canvas.tiles else (canvas.width, canvas.height)
             result.append(View(
                 index=(order[:, None] * h * w + plane).flatten(), frames=order.repeat_interleave(rows * columns), positions=token_positions(times, (rows, columns)),
-                weight=weight.repeat(len(order))[:, None], extras=extras_of(*size, canvas.fps),
+                weight=(torch.cat([counts, torch.ones(len(hidden))])[:, None] * weight).flatten()[:, None], extras=extras_of(*size, canvas.fps),
             ))  # fmt: skip
     return result
 
 
 def _ramp(count: int) -> Tensor:
-    """1, 2, ... 2, 1: how much a tile's rows count where tiles overlap."""
+    """1, 2, ... 2, 1: how much the rows of a tile, or the latents of a cut loop, count where several overlap."""
     return torch.minimum(torch.arange(1, count + 1), torch.arange(count, 0, -1)).float()
 
 
