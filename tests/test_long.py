@@ -64,9 +64,10 @@ def test_a_stopped_run_leaves_what_plays_and_goes_on(model_folder: Path, tmp_pat
 
 
 def test_a_partial_run_of_another_request_is_refused(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    (tmp_path / "a.part.latents").write_text(json.dumps({"prompt": "another"}) + "\n")
-    assert main([*WORDS, "--seconds", "4", "--model", str(model_folder), "-o", str(tmp_path / "a.mp4")]) == 2
-    assert "belongs to another request" in capsys.readouterr().err
+    for text in (json.dumps({"prompt": "another", "threads": -3}), "[]", "not JSON"):
+        (tmp_path / "a.part.latents").write_text(text + "\n")
+        assert main([*WORDS, "--seconds", "4", "--model", str(model_folder), "-o", str(tmp_path / "a.mp4")]) == 2
+        assert "belongs to another request" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["a.part.latents"]
 
 

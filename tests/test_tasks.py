@@ -152,8 +152,9 @@ def test_a_loop_closes(dreamer: Reverie):
     assert held.num_frames == 16
     assert np.array_equal(held.frames[:6], given.frames)
     short, long = (tasks.text_to_loop("x", channels=2, width=16, height=16, num_frames=frames, fps=8, seed=0) for frames in (16, 48))
-    assert [[view.frames.tolist() for view in views(short, turn)] for turn in (0, 1)] == [[[0, 1, 2, 3], [2, 3, 0, 1]], [[1, 2, 3, 0], [3, 0, 1, 2]]]
-    assert views(short, 0)[0].weight.flatten().tolist() == [1, 2, 2, 1]
+    assert [[view.frames.tolist() for view in views(short, turn)] for turn in (0, 1)] == [[[0, 1, 2, 3, 0]], [[1, 2, 3, 0, 1]]]
+    assert views(short, 0)[0].weight.flatten().tolist() == [0.5, 1, 1, 1, 0.5]
+    assert views(short, 0)[0].positions[:, 0].tolist() == [0, 1, 2, 3, 4]  # half a second each
     assert [view.frames.tolist() for view in views(long, 0)] == [[0, 1, 2, 3, 4], [3, 4, 5, 6, 7], [6, 7, 8, 9, 10], [9, 10, 11, 0, 1]]
 
 
@@ -250,6 +251,8 @@ def test_large_masks_and_frames_keep_what_is_outside(dreamer: Reverie):
     wide = dreamer.outpaint(small, "a ball", size="301x150", left=7, **FAST)
     assert (wide.size, wide.metadata["draft"]) == ("301x150", "181x90")
     assert np.array_equal(wide.frames[:, 30:120, 7:107], small.frames)
+    corner = dreamer.outpaint(clip(1, "101x90"), "a ball", size="302x151", left=201, top=61, num_steps=1)
+    assert np.array_equal(corner.frames[:, 61:, 201:], clip(1, "101x90").frames)
 
 
 def test_drafts_have_the_shape_of_what_is_wanted():

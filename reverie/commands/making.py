@@ -121,7 +121,9 @@ def film_long(
     from reverie.video import GrowingFile, shown
 
     partial, kept = output.with_stem(f"{output.stem}.part"), output.with_name(f"{output.stem}.part.latents")
-    torch.set_num_threads(Journal.begun(kept).get("threads", torch.get_num_threads()))  # sums in another order are rounded differently
+    threads = Journal.begun(kept).get("threads")
+    if isinstance(threads, int) and 1 <= threads <= 1024:
+        torch.set_num_threads(threads)  # sums in another order are rounded differently
     metadata = {**dreamer.remembered(canvas, config), **recorded_command(options), **({} if position is None else {"position": position})}
     journal = Journal(kept, metadata)
     windows, frames = Windows(canvas), 0

@@ -17,7 +17,7 @@ def rows_of(name: str, figures: dict[str, Any]) -> Iterator[tuple[str, str, str,
     for key in ("share", "ratio", "median", "gain"):
         if key in figures:
             spread = next((f"{kind} {low:g} to {high:g}" for kind in ("interval", "quartiles", "range") if kind in figures for low, high in [figures[kind]]), "")
-            spread = spread or (f"± {figures['plus_minus']:g}; {figures['psnr']:g} dB against {figures['trick_psnr']:g}" if "psnr" in figures else "")
+            spread = spread or (f"± {figures['plus_minus']:g}; {figures['psnr']:g} dB against {figures['trick_psnr']:g} dB" if "psnr" in figures else "")
             task, _, measure = name.partition(": ")
             yield task, f"{measure} ({key}{' in dB' if key == 'gain' else ''})", f"{figures[key]:g}", spread, str(figures.get("cases", ""))
             return

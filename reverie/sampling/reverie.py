@@ -263,7 +263,11 @@ class Reverie:
         small = tasks.draft_size(*size)
         scales = {"width": 0, "left": 0, "height": 1, "top": 1}
         less = {name: round(value * small[scales[name]] / size[scales[name]]) if name in scales and value is not None else value for name, value in how.items()}
-        canvas = self._referring(make(*tasks.for_draft(given, size, small), **less, **rest), settings)
+        drafts = tasks.for_draft(given, size, small)
+        for name, axis in (("left", 0), ("top", 1)):  # of what is outpainted: rounding must not push it over the border
+            if less.get(name) is not None:
+                less[name] = min(less[name], small[axis] - drafts[0].frames.shape[2 - axis])
+        canvas = self._referring(make(*drafts, **less, **rest), settings)
         if announce:
             announce([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
         draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, watch)[0]

@@ -94,23 +94,23 @@ def noise_of(canvas: Canvas) -> Tensor:
 
 
 def views(canvas: Canvas, turn: int) -> list[View]:
-    """How the network sees a canvas at step `turn`: whole; through tiles; a loop cut open at several places, which move on at every step.
+    """How the network sees a canvas at step `turn`: whole; through tiles; a loop from a latent that moves on at every step, around to that latent again.
 
-    What lies near the ends of such a cut counts less than where it lies in the middle of another, so that no step and no latent knows where the
-    loop begins (Mobius, arXiv 2502.20307, moves one cut; two, weighted, leave smaller seams: docs/log.md). Where a loop is longer than
-    WINDOW, its windows overlap by two latents.
+    So every joint of a loop is seen inside, at every step, and none of its latents is always the first (Mobius, arXiv 2502.20307, moves
+    the cut, but leaves it open: more often two things appear; docs/log.md). A loop of WINDOW latents or more is seen through windows that overlap by two.
     """
     _, h, w = canvas.grid
     t = int(canvas.shown.sum())
-    hidden = torch.arange(t, canvas.grid[0])
-    orders, counts = [torch.arange(t)], torch.ones(t)
-    if canvas.period is not None and t > 1:
-        starts = range(turn, turn + t, WINDOW - 2) if t > WINDOW else (turn, turn + t // 2)
-        orders = [(torch.arange(min(t, WINDOW)) + start) % t for start in starts]
-        counts = _ramp(len(orders[0]))
+    hidden, clock, counts = torch.arange(t, canvas.grid[0]), canvas.times - canvas.times[0], torch.ones(t)
+    orders = [torch.arange(t)]
+    if canvas.period is not None and t < WINDOW:
+        orders, counts = [(torch.arange(t + 1) + turn) % t], torch.tensor([0.5, *[1.0] * (t - 1), 0.5])
+    elif canvas.period is not None:
+        orders, counts = [(torch.arange(WINDOW) + start) % t for start in range(turn, turn + t, WINDOW - 2)], _ramp(WINDOW)
     result = []
     for order in orders:
-        times = canvas.times[torch.cat([torch.arange(len(order)), hidden])] - canvas.times[0]
+        steps = clock[:t] if canvas.period is None else torch.arange(len(order)) * (canvas.period / t)
+        times = torch.cat([steps, clock[hidden]])
         order = torch.cat([order, hidden])
         for top, left, rows, columns in canvas.tiles or ((0, 0, h, w),):
             plane = (torch.arange(top, top + rows)[:, None] * w + torch.arange(left, left + columns)).flatten()

@@ -135,12 +135,16 @@ class Journal:
 
     @staticmethod
     def begun(path: Path) -> dict[str, Any]:
-        """The request of a journal that is there; empty if there is none, or no whole first line."""
+        """The request of a journal that is there; empty if there is none that can be read."""
         if not path.is_file():
             return {}
         with open(path, "rb") as file:
             line = file.readline()
-        return json.loads(line) if line.endswith(b"\n") else {}
+        try:
+            request = json.loads(line)
+        except ValueError:
+            return {}
+        return request if isinstance(request, dict) else {}
 
     def _read(self, data: bytes) -> int:
         place = 0
