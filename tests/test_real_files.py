@@ -32,7 +32,7 @@ FILES: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 VERBS: dict[str, list[str]] = {
     "animate": ["a ball", "--num-frames", "5"], "extend": ["a ball", "--seconds", "SECOND"], "loop": ["a ball", "--clip", "FILE", "--seconds", "TURN"], "connect": ["FILE", "a ball", "--seconds", "FOUR"],
-    "blend": ["FILE", "a ball"], "fill": ["a ball", "--factor", "2"], "edit": ["a ball"], "inpaint": ["a ball", "--box", "2,3,9,9"], "outpaint": ["a ball", "--size", "280x232"],
+    "blend": ["FILE", "a ball"], "fill": ["a ball", "--factor", "2"], "edit": ["a ball"], "inpaint": ["a ball", "--box", "2,3,9,9"], "outpaint": ["a ball", "--size", "WIDER"],
     "refine": ["a ball", "--size", "SIZE"], "recut": ["--keep", "0-FRAME"],
 }  # fmt: skip
 REFUSED = {  # what cannot be: everything else can
@@ -80,20 +80,22 @@ def test_real_files_through_every_verb(name: str, verb: str, dreamer: Reverie, t
     expected = {"animate": 5, "extend": count + 5, "loop": turn, "connect": 2 * count + 4, "fill": 2 * count - 1, "recut": 1}.get(verb, count)
     assert made.num_frames == expected
     assert made.fps == pytest.approx(8 if verb == "animate" else 2 * fps if verb == "fill" else fps)
-    assert made.size == {"outpaint": "280x232", "refine": values["SIZE"], "animate": fit(given).size}.get(verb, given.size)
+    assert made.size == {"outpaint": values["WIDER"], "refine": values["SIZE"], "animate": fit(given).size}.get(verb, given.size)
     if verb in ("extend", "connect", "loop"):
         assert np.array_equal(made.frames[:count], given.frames)
     if verb not in ("animate", "loop", "blend"):
         assert (made.audio is None) == (given.audio is None)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("animate", "recut")])
+@pytest.mark.parametrize(
+    "verb", ["connect", "inpaint", *[pytest.param(verb, marks=pytest.mark.slow) for verb in ("extend", "loop", "blend", "fill", "edit", "outpaint", "refine")]]
+)
 def test_what_is_longer_than_memory_is_refused_before_the_model_is_loaded(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setitem(reading.LIMITS, "most_frames", 2)
     path = tmp_path / "given.mkv"
     odd.film(path, frames(3, 32, 32), pix_fmt="bgr0")
     words = [verb, *([] if verb == "loop" else [str(path)]), *[{"FILE": str(path)}.get(word, word) for word in VERBS[verb]], "-o", str(tmp_path / "out.mkv"), "--num-steps", "1"]
-    words = [{"SECOND": "1", "TURN": "2", "FOUR": "1", "SIZE": "64x64"}.get(word, word) for word in words]
+    words = [{"SECOND": "1", "TURN": "2", "FOUR": "1", "SIZE": "64x64", "WIDER": "64x64"}.get(word, word) for word in words]
     monkeypatch.setattr(editing, "load", lambda folder: pytest.fail("loaded"))
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
