@@ -116,9 +116,9 @@ def build_parser() -> Parser:
         help="file to write: .mp4, .webm, .gif, .webp, .mkv (exact), .png or .jpg (one frame), or a name without ending for a folder of PNGs; by default a new name made of the prompt, the seed and the size",
     )  # fmt: skip
     sampling.add_argument("--no-metadata", action="store_true", help="the file shall not remember how it was made")
-    sampling.add_argument("--show-steps", action="store_true", help="also draw the way from noise to film, NAME.steps.png")
     sampling.add_argument("--seed", type=int, default=0, help="decides everything that the prompt leaves open")
     sampling.add_argument("--num-steps", type=int, default=25, help="steps from noise to film")
+    sampling.add_argument("--show-steps", action="store_true", help="also draw the way from noise to film, NAME.steps.png")
     sampling.add_argument("--solver", choices=("euler", "heun"), default="euler", help="heun takes two evaluations per step")
     sampling.add_argument("--guidance-scale", type=float, default=3.0, help="how literally to take the prompt; 1 is no guidance")
     sampling.add_argument("--negative-prompt", default="", help="what to stay away from")
