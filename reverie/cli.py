@@ -287,7 +287,6 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     refine = verb("refine", editing.refine, "bring a draft to its full size", "clip")
     refine.add_argument("--size", required=True, help="width x height in pixels")
     refine.add_argument("--strength", default="0.2", help="0 to 1, subtle, mild or strong")
-    refine.set_defaults(guidance_scale=1.0)
     command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling]).add_argument("file", type=Path, help="a TOML file; it says the seed too")
     recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")
     recut.set_defaults(no_metadata=False, repeatable=True)

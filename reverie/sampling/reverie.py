@@ -225,8 +225,7 @@ class Reverie:
         return with_sound(self._dream("outpaint", tasks.outpaint, settings, video, prompt, encode=self.encode, width=width, height=height, left=left, top=top), [(0, video)])
 
     def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = tasks.REFINE, **settings: Unpack[Settings]) -> Video:
-        """A draft at another size: enlarged, then repainted with the same weights, without guidance unless asked; shrunk again it is the draft."""
-        settings = {"guidance_scale": 1.0, **settings}  # type: ignore[typeddict-item]
+        """A draft at another size: enlarged, then repainted with the same weights; shrunk again it is the draft."""
         width, height = tasks.parse_size(size)
         words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
         return with_sound(self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength), [(0, video)])
@@ -274,7 +273,8 @@ class Reverie:
         about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
         large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, seed=full.seed, about=about)
         large = replace(large, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)
-        video = self.film([large], replace(config, guidance_scale=1.0), progress and (lambda done, total: progress(total + done, 2 * total)), context)[0]
+        plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
+        video = self.film([large], plain, progress and (lambda done, total: progress(total + done, 2 * total)), context)[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
 
     def _referring(self, canvas: Canvas, settings: Settings) -> Canvas:
@@ -339,16 +339,18 @@ class Reverie:
 
     def _finals(self, windows: Windows, config: SamplerConfig, journal: Journal | None, progress: Progress | None, watch: Callable[["Step"], None] | None) -> Iterator[Tensor]:
         """The latents of a canvas from the first to the last, in pieces, each as soon as it is final."""
-        start, begun = time.monotonic(), len(journal.filled) * config.num_steps if journal else 0
-        total, done, ready = num_windows(windows.canvas, windows.context) * config.num_steps, begun, 0
-        for filled in journal.filled if journal else ():
-            windows.accept(filled)
+        known = list(journal.filled) if journal else []
+        start, begun, ready = time.monotonic(), len(known) * config.num_steps, 0
+        done, total = begun, num_windows(windows.canvas, windows.context) * config.num_steps
         while True:
-            if windows.ready > ready:
+            if windows.ready > ready:  # also window by window where they are known, since the decoder rounds by the piece
                 yield windows.latents[:, ready : windows.ready]
                 ready = windows.ready
             if windows.part is None:
                 return
+            if known:
+                windows.accept(known.pop(0))
+                continue
             latents = [windows.part.latents]
             for _, seen in sample(self.transformer, self.encoder, [windows.part], config):
                 latents, done = seen, done + 1
