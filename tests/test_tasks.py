@@ -116,6 +116,8 @@ def test_frames_come_as_they_get_final_and_the_journal_goes_on(dreamer: Reverie,
         Journal(tmp_path / "j", {"a": 2})
     again = Journal(tmp_path / "j", {"a": 1})
     assert len(again.filled) == 2
+    with pytest.raises(ValueError, match="another run"):
+        Journal(tmp_path / "j", {"a": 1})
     windows, done = Windows(canvas), []
     frames = np.concatenate(list(dreamer.stream(windows, config, again, lambda now, total: done.append((now, total)))))
     assert np.array_equal(frames, whole.frames)

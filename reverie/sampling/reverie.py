@@ -250,15 +250,20 @@ class Reverie:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
         rest = {"seed": 0, "about": {"task": task}, **canvas_settings}
         full = make(*given, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)
-        announce, progress, context, watch = settings.get("announce"), settings.get("progress"), settings.get("context"), settings.get("watch")
-        size = (full.width, full.height)
-        if max(size) > tasks.SIDES[1]:
+        if max(full.width, full.height) > tasks.SIDES[1]:
             raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
-        if task == "refine" or full.width * full.height <= tasks.NATIVE_AREA:
-            canvas = self._referring(make(*given, **how, **rest) if "encode" in how else full, settings)
-            if announce:
-                announce([canvas], config)
-            return self.film([canvas], config, progress, context, watch)[0]
+        if task != "refine" and full.width * full.height > tasks.NATIVE_AREA:
+            return self._dream_large(full, lambda given, how: make(*given, **how, **rest), given, how, config, settings)
+        canvas = self._referring(make(*given, **how, **rest) if "encode" in how else full, settings)
+        if "announce" in settings:
+            settings["announce"]([canvas], config)
+        return self.film([canvas], config, settings.get("progress"), settings.get("context"), settings.get("watch"))[0]
+
+    def _dream_large(
+        self, full: Canvas, make: Callable[[Any, Any], Canvas], given: Any, how: dict[str, Any], config: SamplerConfig, settings: Settings
+    ) -> Video:  # fmt: skip
+        """The task on a draft, from what was given made smaller; the draft, refined to the size of `full`; and what was given over it."""
+        size, progress, context = (full.width, full.height), settings.get("progress"), settings.get("context")
         small = tasks.draft_size(*size)
         scales = {"width": 0, "left": 0, "height": 1, "top": 1}
         less = {name: round(value * small[scales[name]] / size[scales[name]]) if name in scales and value is not None else value for name, value in how.items()}
@@ -266,10 +271,10 @@ class Reverie:
         for name, axis in (("left", 0), ("top", 1)):  # of what is outpainted: rounding must not push it over the border
             if less.get(name) is not None:
                 less[name] = min(less[name], small[axis] - drafts[0].frames.shape[2 - axis])
-        canvas = self._referring(make(*drafts, **less, **rest), settings)
-        if announce:
-            announce([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
-        draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, watch)[0]
+        canvas = self._referring(make(drafts, less), settings)
+        if "announce" in settings:
+            settings["announce"]([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
+        draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"))[0]
         about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
         large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, seed=full.seed, about=about)
         large = replace(large, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)

@@ -6,7 +6,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -106,11 +106,24 @@ def num_windows(canvas: Canvas, context: Context | None = None) -> int:
     return count
 
 
+def _lock(file: BinaryIO, path: Path) -> None:
+    """ValueError if another process has the file; the lock goes with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs at once are then the user's to avoid
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ValueError(f"{path}: another run is writing it just now") from None
+
+
 class Journal:
     """The filled windows of a long clip, appended to a file as they come, so that a run that ended early goes on where it was.
 
     The first line is the request, as JSON; then per window its shape (four numbers), a check sum and its numbers in fp32. An end that was
-    torn off is written again. filled: what earlier runs of the same request finished. ValueError if the file holds another request.
+    torn off is written again. filled: what earlier runs of the same request finished. ValueError if the file holds another request, or
+    another run writes it.
     """
 
     HEAD = struct.Struct("<4II")
@@ -119,17 +132,18 @@ class Journal:
         self.path = path
         self.filled: list[Tensor] = []
         line = json.dumps(request, sort_keys=True).encode() + b"\n"
-        good = 0
-        if path.exists():
-            data = path.read_bytes()
-            begun, _, data = data.partition(b"\n")
-            if begun + b"\n" == line:
-                good = len(line) + self._read(data)
-            elif not line.startswith(begun):  # a torn first line is begun again
+        self._file = open(path, "a+b")  # noqa: SIM115  (closed by `close`)
+        try:
+            _lock(self._file, path)
+            self._file.seek(0)
+            begun, _, data = self._file.read().partition(b"\n")
+            if begun + b"\n" != line and not line.startswith(begun):  # a torn first line is begun again
                 raise ValueError(f"{path}: belongs to another request that was not finished: remove it, or write to another file")
-        self._file = open(path, "r+b" if good else "wb")  # noqa: SIM115  (closed by `close`)
+        except ValueError:
+            self._file.close()
+            raise
+        good = len(line) + self._read(data) if begun + b"\n" == line else 0
         self._file.truncate(good)
-        self._file.seek(good)
         if not good:
             self._write(line)
 
