@@ -45,8 +45,11 @@ def dreamer(model_folder: Path) -> Reverie:
     return reverie.load(model_folder, dtype=torch.float32)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("name", ["cinema", *[pytest.param(name, marks=pytest.mark.slow) for name in list(FILES)[1:]]])
+QUICK = [("cinema", verb) for verb in ("extend", "connect", "inpaint", "outpaint", "recut")] + [("photo", "animate"), ("turned", "blend")]
+ALL = [pytest.param(name, verb, marks=() if (name, verb) in QUICK else pytest.mark.slow) for name in FILES for verb in VERBS]
+
+
+@pytest.mark.parametrize(("name", "verb"), ALL)
 def test_real_files_through_every_verb(name: str, verb: str, dreamer: Reverie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     for module in (editing, making):
         monkeypatch.setattr(module, "load", lambda folder: dreamer)
@@ -63,6 +66,7 @@ def test_real_files_through_every_verb(name: str, verb: str, dreamer: Reverie, t
         "FOUR": f"{4 / fps:.8g}",
         "SIZE": f"{width + 8}x{round((width + 8) * height / width)}",
         "0-FRAME": f"0-{1 / fps:.8g}",
+        "WIDER": f"{width + 5}x{height + 2}",
     }
     words = [verb, *([] if verb == "loop" else [str(path)]), *[values.get(word, word) for word in VERBS[verb]], "-o", str(out)]
     if verb not in ("recut",):
