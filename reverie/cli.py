@@ -121,6 +121,7 @@ def build_parser() -> Parser:
     making_film.add_argument("--model", type=Path, default=None, help="folder with other weights than the bundled ones")
     sampling = Parser(add_help=False, parents=[making_film])
     sampling.add_argument("--num-steps", type=int, default=25, help="steps from noise to film")
+    sampling.add_argument("--show-steps", action="store_true", help="also draw the way from noise to film, NAME.steps.png")
     sampling.add_argument("--solver", choices=("euler", "heun"), default="euler", help="heun takes two evaluations per step")
     sampling.add_argument("--guidance-scale", type=float, default=3.0, help="how literally to take the prompt; 1 is no guidance")
 
@@ -255,11 +256,12 @@ def build_parser() -> Parser:
     prompts.add_argument("--sheet", type=Path, default=None, help="also draw what was made")
     prompts.add_argument("--limit", type=int, default=None, help="only the first so many")
     measures = command(evaluate_commands, "tasks", measuring.evaluate_tasks, "measure every task on footage that the model has not seen")
-    measures.add_argument("--data", type=Path, required=True, help="folder of footage of the diorama, of another seed than the training's")
-    measures.add_argument("--only", nargs="+", default=[], help="some of the tasks")
-    measures.add_argument("--num-cases", type=int, default=32)
+    measures.add_argument("--data", type=Path, default=None, help="folder of footage of the diorama, of another seed than the training's")
+    measures.add_argument("--only", nargs="+", default=[], help="some of the tasks; drift, which takes long, is measured only if it is named here")
+    measures.add_argument("--num-cases", type=int, default=None, help="of each task; by default 32, of drift 2")
+    measures.add_argument("--quick", action="store_true", help="8 cases of each")
+    measures.add_argument("--page", type=Path, default=None, help="also write an .html page with the table and a sheet of each task, nothing chosen")
     measures.add_argument("--model", type=Path, default=None)
-    measures.add_argument("--sheets", type=Path, default=None, help="folder for a sheet of each task, nothing chosen")
     return parser
 
 
@@ -302,7 +304,7 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     outpaint.add_argument("--at", default=None, help="LEFT,TOP of the clip in the new frame; the middle if not given")
     refine = verb("refine", editing.refine, "bring a draft to its full size", "clip")
     refine.add_argument("--size", required=True, help="width x height in pixels")
-    refine.add_argument("--strength", default="0.5", help="0 to 1, subtle, mild or strong")
+    refine.add_argument("--strength", default="0.2", help="0 to 1, subtle, mild or strong")
     command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling]).add_argument("file", type=Path, help="a TOML file; it says the seed too")
     recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")
     recut.set_defaults(no_metadata=False, repeatable=True)

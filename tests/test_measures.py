@@ -1,11 +1,17 @@
 """The measures of the tasks: they see what they should, and no trick passes them."""
 
+import json
+
 import numpy as np
 import pytest
 
 import reverie
+from reverie.cli import main
+from reverie.evaluation import drift
 from reverie.evaluation import tasks as measures
+from reverie.evaluation.page import page_of, rows_of
 from reverie.evaluation.prompts import look
+from reverie.evaluation.sheet import contact_sheet
 from reverie.video import Video
 
 
@@ -65,8 +71,6 @@ def test_a_track_that_stays_correlates():
 
 
 def test_every_measure_runs_and_is_plain_json(model_folder):
-    import json
-
     dreamer = reverie.load(model_folder)
     cases = [case(side=96, start=80, step=-1, colour=c) for c in ((220, 30, 30), (220, 30, 40))]
     for name, measure in measures.MEASURES.items():
@@ -75,3 +79,41 @@ def test_every_measure_runs_and_is_plain_json(model_folder):
         if figures is not None:
             assert json.loads(json.dumps(figures))
             assert made, name
+
+
+def test_the_page_holds_every_figure_and_nothing_foreign():
+    share, gain = measures._share([True, True, False]), measures._gain([30.0, 31.0], [29.0, 31.0])
+    figures = {
+        "model": "<m>",
+        "cases": 3,
+        "edit": {"strength_0.4": {"changed": share, "track": measures._median([0.1, 0.2])}},
+        "refine": {"against_lanczos": gain, "path": measures._ratio([1.0], [2.0])},
+    }
+    rows = {f"{task}: {measure}": (value, spread, cases) for name in ("edit", "refine") for task, measure, value, spread, cases in rows_of(name, figures[name])}
+    assert rows["edit: strength 0.4, changed (share)"] == ("0.667", f"interval {share['interval'][0]:g} to {share['interval'][1]:g}", "3")
+    assert rows["edit: strength 0.4, track (median)"][0] == "0.15"
+    assert rows["refine: against lanczos (gain in dB)"] == ("0.5", f"± {gain['plus_minus']:g}; 30.5 dB against 30 dB", "2")
+    assert rows["refine: path (ratio)"][0] == "0.5"
+    page = page_of(figures, {"edit": contact_sheet([Video(rolling())], ["a <b>"])})
+    assert "&lt;m&gt;" in page
+    assert page.count("<tr>") == 5
+    assert page.count("data:image/jpeg") == 1
+    assert "<script" not in page
+    assert "http" not in page
+
+
+def test_a_page_and_drift_are_one_command(model_folder, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(drift, "measure", lambda dreamer, count, made: made.append(Video(rolling())) or {"none": {"seconds_kept": measures._median([3.0] * count)}})
+    page = tmp_path / "page.html"
+    assert main(["evaluate", "tasks", "--only", "drift", "--model", str(model_folder), "--page", str(page), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["files"], answer["drift"]["none"]["seconds_kept"]["cases"]) == ([str(page)], 2)
+    assert "seconds kept" in page.read_text("utf-8")
+    for words, message in (
+        (["--only", "drifft"], "did you mean 'drift'"),
+        (["--quick"], "--data: a folder"),
+        (["--page", "a.png"], "a page is an .html"),
+        (["--num-cases", "1"], "at least 2"),
+    ):
+        assert main(["evaluate", "tasks", *words]) == 2
+        assert message in capsys.readouterr().err

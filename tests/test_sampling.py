@@ -65,6 +65,29 @@ def test_a_canvas_does_not_depend_on_its_batch(dreamer: Reverie):
         assert torch.allclose(last(dreamer, [canvas], num_steps=4)[0], result, atol=1e-4)  # fp32
 
 
+def test_a_canvas_does_not_depend_on_its_packs(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    """All views of all canvases in one call of the network, or each in a call of its own. (There is no offload: see docs/tasks.md.)"""
+    a = tasks.text_to_video("a red ball", seed=1, **SHAPE)
+    b = tasks.text_to_loop("a cube", seed=2, **{**SHAPE, "num_frames": 24})
+    c = tasks.with_tiles(tasks.text_to_video("a large cone", seed=3, **{**SHAPE, "width": 240, "height": 200, "num_frames": 1}))
+    assert len(c.tiles) > 1
+    together = last(dreamer, [a, b, c], num_steps=3)
+    monkeypatch.setattr("reverie.sampling.sampler.MAX_TOKENS", 1)
+    for one, other in zip(together, last(dreamer, [a, b, c], num_steps=3), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)  # fp32, sums in another order
+
+
+def test_steps_above_every_strength_cost_nothing(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    canvas = tasks.text_to_video("a red ball", seed=3, **SHAPE)
+    soft = dataclasses.replace(canvas, latents=torch.randn(canvas.latents.shape), strength=torch.full(canvas.grid, 0.3))
+    calls = []
+    denoise = dreamer.transformer.denoise
+    monkeypatch.setattr(dreamer.transformer, "denoise", lambda pack, condition: calls.append(float(pack.sigma.max())) or denoise(pack, condition))
+    assert len(list(sample(dreamer.transformer, dreamer.encoder, [soft], SamplerConfig(num_steps=20)))) == 20
+    assert 3 < len(calls) < 10
+    assert max(calls) == pytest.approx(0.3)
+
+
 def test_strength_may_vary_in_space_and_keeps_what_is_kept(dreamer: Reverie):
     canvas = tasks.text_to_video("a red ball", seed=5, **SHAPE)
     strength = torch.rand(canvas.grid, generator=torch.Generator().manual_seed(0))

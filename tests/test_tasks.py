@@ -10,10 +10,10 @@ import torch
 import reverie
 from reverie.cli import main
 from reverie.sampling import storyboard, tasks
-from reverie.sampling.canvas import Given
+from reverie.sampling.canvas import Given, consistent
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig, sample, tiles_of, views
-from reverie.sampling.stream import num_windows, windows
+from reverie.sampling.stream import Context, Journal, Windows, num_windows
 from reverie.video import Video
 
 FAST = {"num_steps": 2, "seed": 3}
@@ -64,18 +64,80 @@ def test_windows_see_what_was_finished_and_change_nothing_that_is_kept(strength:
     canvas = tasks.text_to_video("x", channels=2, width=16, height=16, num_frames=4 * len(strength), fps=8, seed=0)
     known = torch.randn(canvas.latents.shape)
     canvas = dataclasses.replace(canvas, latents=known, strength=torch.tensor(strength, dtype=torch.float32)[:, None, None])
-    steps, spans, part = windows(canvas), [], None
+    windows, spans = Windows(canvas), []
     assert num_windows(canvas) == len(seen)
-    try:
-        part = next(steps)
-        while True:
-            spans.append((part.first, part.first + part.grid[0]))
-            part = steps.send(torch.full_like(part.latents, 7.0))
-    except StopIteration as end:
-        result = end.value
+    while windows.part is not None:
+        spans.append((windows.part.first, windows.part.first + windows.part.grid[0]))
+        windows.accept(torch.full_like(windows.part.latents, 7.0))
     assert spans == seen
     for n, value in enumerate(strength):
-        assert bool((result[:, n] == (7.0 if value else known[:, n])).all())
+        assert bool((windows.latents[:, n] == (7.0 if value else known[:, n])).all())
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_an_anchor_and_a_small_noise_can_be_switched_on_and_off(backward: bool):
+    canvas = tasks.text_to_video("x", channels=2, width=16, height=16, num_frames=40, fps=8, seed=0)
+    if backward:
+        canvas = dataclasses.replace(canvas, strength=torch.tensor([1.0] * 8 + [0, 0])[:, None, None])
+    for context in (Context(), Context(anchor=True, noise=0.0), Context(recent=3, anchor=True)):
+        windows, index = Windows(canvas, context), torch.arange(10)
+        while windows.part is not None:
+            part = windows.part
+            places = list(range(part.first, part.first + int(part.shown.sum())))  # the noise of a latent stays its own
+            end = 9 if backward else 0
+            hidden = [end] if context.anchor and end not in places else []
+            new = [place for place in places if float(windows._todo[place])]
+            assert new
+            assert part.grid[0] == len(places) + len(hidden) <= 5
+            assert part.times[: len(places)].tolist() == canvas.times[places].tolist()
+            if hidden:  # no further off than a reference was in training
+                near = part.times[len(places) - 1] + 4 if backward else part.times[0] - 4
+                assert abs(float(part.times[-1] - near)) <= abs(float(canvas.times[end] - near))
+            for place, strength in zip([*places, *hidden], part.strength[:, 0, 0].tolist(), strict=True):
+                assert strength == pytest.approx(1.0 if place in new else min(float(canvas.strength[place, 0, 0]), context.noise))
+            windows.accept(index[[*places, *hidden]].float()[None, :, None, None].expand(part.latents.shape))
+        assert torch.equal(windows.latents[0, :8, 0, 0], index[:8].float())
+    with pytest.raises(ValueError, match="1 to 3 latents"):
+        Context(recent=4)
+
+
+def test_frames_come_as_they_get_final_and_the_journal_goes_on(dreamer: Reverie, tmp_path: Path):
+    canvas, config = tasks.text_to_video("a ball", channels=16, width=32, height=32, num_frames=50, fps=8, seed=1), SamplerConfig(num_steps=2)
+    whole = dreamer.film([canvas], config)[0]
+    journal = Journal(tmp_path / "j", {"a": 1})
+    pieces = dreamer.stream(Windows(canvas), config, journal)
+    assert len(next(pieces)) == 20
+    assert len(next(pieces)) == 12
+    pieces.close()
+    journal.close()
+    with open(tmp_path / "j", "ab") as file:
+        file.write(b"torn")
+    with pytest.raises(ValueError, match="another request"):
+        Journal(tmp_path / "j", {"a": 2})
+    again = Journal(tmp_path / "j", {"a": 1})
+    assert len(again.filled) == 2
+    with pytest.raises(ValueError, match="another run"):
+        Journal(tmp_path / "j", {"a": 1})
+    windows, done = Windows(canvas), []
+    frames = np.concatenate(list(dreamer.stream(windows, config, again, lambda now, total: done.append((now, total)))))
+    assert np.array_equal(frames, whole.frames)
+    assert np.array_equal(windows.latents.numpy(), whole.latents)
+    assert done == [(n, 8) for n in range(5, 9)]
+    again.close()
+    last = Journal(tmp_path / "j", {"a": 1})
+    assert len(last.filled) == 4
+    last.close(remove=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_given_lies_over_pieces_as_over_the_whole():
+    rng = np.random.default_rng(0)
+    frames, dreamed = (rng.integers(0, 255, (26, 6, 5, 3), dtype=np.uint8) for _ in range(2))
+    for keep in (np.isin(np.arange(26), [0, 1, 9, 18, 25])[:, None, None], rng.random((1, 6, 5)) < 0.5, rng.random((26, 6, 5)) < 0.5):
+        given = Given(frames, keep)
+        for size in (1, 3, 4, 20, 26):
+            pieces = given.over_pieces(dreamed[n : n + size] for n in range(0, 26, size))
+            assert np.array_equal(np.concatenate(list(pieces)), given.laid_over(dreamed))
 
 
 def test_a_loop_closes(dreamer: Reverie):
@@ -91,10 +153,11 @@ def test_a_loop_closes(dreamer: Reverie):
     held = dreamer.loop("a ball", given, seconds=2, **FAST)
     assert held.num_frames == 16
     assert np.array_equal(held.frames[:6], given.frames)
-    starts = {int(view.frames[0]) for turn in range(2) for view in views(tasks.text_to_loop("x", channels=2, width=16, height=16, num_frames=16, fps=8, seed=0), turn)}
-    assert starts == {0, 2}
-    long = views(tasks.text_to_loop("x", channels=2, width=16, height=16, num_frames=48, fps=8, seed=0), 0)
-    assert [view.frames.tolist() for view in long] == [[0, 1, 2, 3, 4], [4, 5, 6, 7, 8], [8, 9, 10, 11, 0]]
+    short, long = (tasks.text_to_loop("x", channels=2, width=16, height=16, num_frames=frames, fps=8, seed=0) for frames in (16, 48))
+    assert [[view.frames.tolist() for view in views(short, turn)] for turn in (0, 1)] == [[[0, 1, 2, 3, 0]], [[1, 2, 3, 0, 1]]]
+    assert views(short, 0)[0].weight.flatten().tolist() == [0.5, 1, 1, 1, 0.5]
+    assert views(short, 0)[0].positions[:, 0].tolist() == [0, 1, 2, 3, 4]  # half a second each
+    assert [view.frames.tolist() for view in views(long, 0)] == [[0, 1, 2, 3, 4], [3, 4, 5, 6, 7], [6, 7, 8, 9, 10], [9, 10, 11, 0, 1]]
 
 
 def test_both_sides_of_a_connection_are_kept(dreamer: Reverie):
@@ -152,6 +215,57 @@ def test_refining_gives_the_size_and_sees_tiles(dreamer: Reverie):
         assert bool((seen > 0).all())
 
 
+def test_a_refined_draft_is_the_draft_when_it_is_shrunk_again(dreamer: Reverie):
+    frames, draft = 60 + clip(2, "96x64").frames // 2, 60 + clip(2, "48x32", seed=1).frames // 2
+    result = consistent(frames, draft)
+    assert np.abs(result.reshape(2, 32, 2, 48, 2, 3).mean((2, 4)) - draft).max() <= 0.5  # rounding
+    assert np.abs(result.astype(int) - frames).mean() > 5
+    again = consistent(result, draft).astype(int)
+    assert np.abs(again - result).max() <= 1
+    video = clip(5, "48x32")
+    large = dreamer.refine(video, "a ball", size="121x80", strength=0.0, **FAST).frames
+    assert np.abs(tasks.resized(Video(large), 48, 32).frames.astype(int) - video.frames).mean() < 2  # Lanczos is not the mean over an area
+    assert dreamer.refine(video, "a ball", size="24x16", **FAST).size == "24x16"
+
+
+@pytest.mark.parametrize("call", [
+    lambda d, a, b: (d.generate("a ball", size="300x201", num_frames=5, **FAST), ()), lambda d, a, b: (d.animate(a, "a ball", num_frames=5, **FAST), ((0, a, 0),)),
+    lambda d, a, b: (d.extend(a, "a ball", seconds=0.5, **FAST), ((n, a, n) for n in range(5))), lambda d, a, b: (d.connect(a, b, "a ball", seconds=0.5, **FAST), ((9 + n, b, n) for n in range(5))),
+    lambda d, a, b: (d.loop("a ball", size="300x201", seconds=0.5, **FAST), ()), lambda d, a, b: (d.edit(a, "a ball", strength=0, **FAST), ((4, a, 4),)),
+    lambda d, a, b: (d.fill(a, "a ball", missing=[2], **FAST), ((1, a, 1), (3, a, 3))), lambda d, a, b: (d.blend(a, b, "a ball", **FAST), ((0, a, 0), (4, b, 4))),
+])  # fmt: skip
+def test_what_is_larger_than_the_model_knows_is_a_refined_draft(dreamer: Reverie, call):
+    video, kept = call(dreamer, clip(5, "300x201"), clip(5, "300x201", seed=2))
+    assert video.size == "300x201"
+    assert (video.metadata["draft"], video.metadata["refined"]) == ("156x105", tasks.REFINE)
+    for place, given, n in kept:
+        assert np.array_equal(video.frames[place], given.frames[n])
+
+
+def test_large_masks_and_frames_keep_what_is_outside(dreamer: Reverie):
+    video, mask = clip(5, "300x201"), np.zeros((1, 201, 300), bool)
+    mask[0, 20:90, 30:150] = True
+    painted = dreamer.inpaint(video, mask, "a ball", **FAST)
+    assert painted.metadata["draft"] == "156x105"
+    assert np.array_equal(painted.frames[:, ~mask[0]], video.frames[:, ~mask[0]])
+    assert not np.array_equal(painted.frames[:, mask[0]], video.frames[:, mask[0]])
+    small = clip(5, "100x90")
+    wide = dreamer.outpaint(small, "a ball", size="301x150", left=7, **FAST)
+    assert (wide.size, wide.metadata["draft"]) == ("301x150", "181x90")
+    assert np.array_equal(wide.frames[:, 30:120, 7:107], small.frames)
+    corner = dreamer.outpaint(clip(1, "101x90"), "a ball", size="302x151", left=201, top=61, num_steps=1)
+    assert np.array_equal(corner.frames[:, 61:, 201:], clip(1, "101x90").frames)
+
+
+def test_drafts_have_the_shape_of_what_is_wanted():
+    for size in ((1920, 1080), (1080, 1920), (2048, 2048), (2048, 20), (193, 193)):
+        width, height = tasks.draft_size(*size)
+        assert min(width, height) >= 16
+        assert width * height <= tasks.NATIVE_AREA
+        assert abs(np.log2(width / height * size[1] / size[0])) < 0.05
+    assert tasks.draft_size(1920, 1080) == (171, 96)
+
+
 def test_stills_are_shown_where_they_were_put(dreamer: Reverie):
     pictures = [clip(1, seed=n) for n in range(3)]
     for places in ([0, 1, 2], [0.5, 1.25], [2.0]):
@@ -196,7 +310,7 @@ def test_what_was_lost_of_kept_frames_fades():
         (lambda d: d.fill(clip(2), "a", missing=[0, 1]), "every frame is missing"), (lambda d: d.edit(clip(), "a", strength=1.5), "number from 0"),
         (lambda d: d.inpaint(clip(), np.zeros((1, 32, 48), bool), "a"), "mask is empty"), (lambda d: d.inpaint(clip(), np.ones((1, 3, 3), bool), "a"), "mask is"),
         (lambda d: d.outpaint(clip(), "a", size="32x32"), "must be larger"), (lambda d: d.outpaint(clip(), "a", size="64x64", left=30), "does not lie inside"),
-        (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.animate([(clip(), 0.1)], "a"), "not at a frame"), (lambda d: d.animate([(clip(), 5)], "a"), "between 0 and 16"),
+        (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.extend(clip(1, "2064x16"), "a", seconds=1), "at most 2048"), (lambda d: d.animate([(clip(), 0.1)], "a"), "not at a frame"), (lambda d: d.animate([(clip(), 5)], "a"), "between 0 and 16"),
         (lambda d: d.animate([(clip(), 0), (clip(size="32x32"), 1)], "a"), "one size"), (lambda d: d.generate("a", variation=2.0), "variation is 2"), (lambda d: d.generate("a", solver="rk4"), "euler or heun"),
         (lambda d: d.generate("a", guidance_interval=(0.5, 0.2)), "guidance_interval"),
     ],
@@ -305,6 +419,61 @@ def test_a_storyboard_is_cut_where_it_says(dreamer: Reverie, tmp_path: Path):
     assert film.metadata["cuts"] == [0, 1, 1.5]
     assert film.metadata["prompt"] == ["a red ball in the snow", "a red ball rolls", "a red ball at night, the camera is still"]
     assert np.array_equal(film.frames[12], image.frames[0])
+
+
+CAST = """size = "48x32"
+[subjects]
+hero = "a red ball"
+[subjects.friend]
+words = "a blue cube"
+image = "i.png"
+[subjects.third]
+words = "a cone"
+shot = 1
+[[shot]]
+seconds = 0.5
+prompt = "{hero} and {third}"
+[[shot]]
+seconds = 3
+prompt = "{friend} and {third}, {friend}"
+"""
+
+
+def test_what_persists_is_seen_by_every_shot_that_names_it(dreamer: Reverie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    image, seen = clip(1, "96x64"), []
+    image.save(tmp_path / "i.png")
+    (tmp_path / "film.toml").write_text(CAST)
+    steps = reverie.sampling.reverie.sample
+    monkeypatch.setattr(reverie.sampling.reverie, "sample", lambda network, encoder, canvases, config: seen.append(canvases[0]) or steps(network, encoder, canvases, config))
+    film = dreamer.storyboard(tmp_path / "film.toml", num_steps=1)
+    assert film.num_frames == 4 + 24
+    first, *windows = seen
+    assert first.shown.tolist() == [True]  # nobody was seen before
+    assert [part.shown.tolist() for part in windows] == [[True] * 5 + [False] * 2, [True] * 3 + [False] * 2]
+    for part in windows:
+        assert bool((part.strength[-2:] == 0).all())
+        assert torch.allclose(part.times[-2:], part.times[0] - 4)
+        assert torch.equal(part.latents[:, -2], dreamer.encode(tasks.resized(image, 48, 32), 3)[:, 0])
+        assert torch.equal(part.latents[:, -1], dreamer.encode(Video(film.frames[2:3]), 3)[:, 0])
+    other = dreamer.generate("a cone", num_frames=8, size="48x32", references=[image], **FAST)
+    assert other.latents is not None
+    assert other.latents.shape[1] == 2
+    assert not np.array_equal(other.frames, dreamer.generate("a cone", num_frames=8, size="48x32", **FAST).frames)
+    assert dreamer.loop("a cone", size="48x32", seconds=1, references=[image], **FAST).num_frames == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("shot = 1\n", "shot = 3\n", "line 9: shot = 3: a number from 1 to 2"), ("shot = 1\n", "shot = 0\n", "line 9"), ('words = "a cone"\n', "", "line 7: the subject third has no words"),
+        ('image = "i.png"\n', 'image = "i.png"\nclip = "a.mp4"\n', "line 7: a picture comes from one place"), ('hero = "a red ball"', "hero = 3", "line 3: a subject is NAME"),
+        ("shot = 1\n", "shoot = 1\n", "line 9: no 'shoot' here; did you mean 'shot'"), ("{hero} and", "{hero and", "line 12: .*braces"), ("{hero} and", "{} and", "line 12: no subject ''"),
+    ],
+)  # fmt: skip
+def test_a_wrong_cast_is_refused_with_the_line(old: str, new: str, message: str):
+    assert old in CAST
+    with pytest.raises(ValueError, match=message):
+        storyboard.parse(CAST.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(

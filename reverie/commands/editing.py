@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reverie.commands.talking import announce, load, progress, read_given, save, say_unknown
+from reverie.commands.making import Strip
+from reverie.commands.talking import announce, load, note, progress, read_given, save, say_unknown
 
 
 def extend(options: argparse.Namespace) -> dict[str, Any]:
@@ -102,13 +103,16 @@ def _dream(options: argparse.Namespace, size: str, make: Callable[[Any, dict[str
     dreamer = load(options.model)
     if getattr(options, "prompt", None):
         say_unknown(dreamer, options.prompt)
+    strip = Strip(options)
     with progress("dreaming") as advance:
         settings = {name: getattr(options, name) for name in ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")}
-        video = make(dreamer, {**settings, "progress": advance, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)})
+        video = make(dreamer, {**settings, "progress": advance, "watch": strip.watch, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)})
     words = video.metadata["prompt"] if isinstance(video.metadata["prompt"], str) else "storyboard"
     output = options.output or _named(words, video.metadata["seed"], video)
     save(options, video, output)
-    return {"files": [str(output)], **video.metadata}
+    if "draft" in video.metadata:
+        note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")
+    return {"files": [str(output), *strip.save(options, output)], **video.metadata}
 
 
 def _named(words: str, seed: int, video: Any) -> Path:

@@ -7,6 +7,8 @@ from typing import Any
 
 from reverie.commands.talking import load, progress, say
 
+QUICK = 8  # cases with --quick
+
 
 def evaluate(options: argparse.Namespace) -> None:
     """The command without a measure."""
@@ -76,30 +78,40 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
-    """Footage to the figures of every task."""
+    """Footage to the figures of every task (drift, which takes long, only where it is asked for)."""
     from reverie.config import did_you_mean
     from reverie.data.shards import Footage
-    from reverie.evaluation.sheet import contact_sheet, save_sheet
+    from reverie.evaluation import drift
+    from reverie.evaluation.page import page_of
+    from reverie.evaluation.sheet import contact_sheet
     from reverie.evaluation.tasks import MEASURES, cases_of
+    from reverie.video import whole_file
 
-    for name in options.only:
-        if name not in MEASURES:
-            raise ValueError(f"no task {name!r}{did_you_mean(name, MEASURES)}")
-    if options.num_cases < 2:
-        raise ValueError(f"--num-cases {options.num_cases}: at least 2 are needed")
-    cases = cases_of(Footage(options.data), options.num_cases)
-    dreamer = load(options.model)
-    if options.sheets:
-        options.sheets.mkdir(parents=True, exist_ok=True)
-    figures: dict[str, Any] = {"model": dreamer.digest, "cases": len(cases)}
     names = options.only or list(MEASURES)
+    for name in names:
+        if name not in (known := [*MEASURES, "drift"]):
+            raise ValueError(f"no task {name!r}{did_you_mean(name, known)}")
+    count = options.num_cases or (QUICK if options.quick else 32)
+    if count < (1 if names == ["drift"] else 2):
+        raise ValueError(f"--num-cases {count}: at least 2 are needed")
+    if options.page and options.page.suffix != ".html":
+        raise ValueError(f"{options.page}: a page is an .html")
+    if options.data is None and names != ["drift"]:
+        raise ValueError("--data: a folder of footage is needed (`reverie worlds render`, another seed than the training's)")
+    cases = cases_of(Footage(options.data), count) if options.data else []
+    dreamer = load(options.model)
+    figures: dict[str, Any] = {"model": dreamer.digest, "cases": len(cases)}
+    sheets = {}
     with progress("measuring") as advance:
         for done, name in enumerate(names):
             videos: list[Any] = []
-            figures[name] = MEASURES[name](dreamer, cases, videos)
+            figures[name] = drift.measure(dreamer, options.num_cases or drift.CASES, videos) if name == "drift" else MEASURES[name](dreamer, cases, videos)
             say(options, f"{name}: {json.dumps(figures[name])}")
-            if options.sheets:
-                labels = [f"{video.metadata.get('task', name)}: {video.metadata.get('prompt', '')}" for video in videos]
-                save_sheet(contact_sheet(videos[:12], labels[:12], pairs=2), options.sheets / f"{name}.png")
+            labels = [f"{video.metadata.get('task', name)}: {video.metadata.get('prompt', '')}" for video in videos]
+            sheets[name] = contact_sheet(videos[:6], labels[:6], columns=6, pairs=2)
             advance(done + 1, len(names))
+    if options.page:
+        with whole_file(options.page) as temporary:
+            temporary.write_text(page_of(figures, sheets), "utf-8")
+        figures["files"] = [str(options.page)]
     return figures

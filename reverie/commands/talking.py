@@ -15,7 +15,7 @@ from typing import Any
 
 LOG = logging.getLogger("reverie")
 LONG = 60  # seconds: work that takes longer is announced
-UNRECORDED = {"help", "json", "debug", "quiet", "output", "model", "no_metadata"}  # options that change no frame
+UNRECORDED = {"help", "json", "debug", "quiet", "output", "model", "no_metadata", "show_steps"}  # options that change no frame
 
 
 def load(folder: Path | None) -> Any:

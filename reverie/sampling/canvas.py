@@ -5,17 +5,20 @@
 A task is data, not a pipeline: a function in sampling/tasks.py that returns a canvas; sampling/sampler.py fills any of them.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from reverie.patches.patches import PATCH
 
 WINDOW = 5  # latents that the network sees at once: it was trained on clips of up to five
 FADE = 4  # frames after (and before) a kept one over which what the autoencoder lost of it fades out
+PROJECTIONS = 3  # rounds of `consistent`
 FEATHER = 4  # pixels, the same across the border of a kept region
 
 
@@ -26,15 +29,18 @@ class Given:
     frames: np.ndarray
     keep: np.ndarray
 
-    def laid_over(self, dreamed: np.ndarray) -> np.ndarray:
-        """`dreamed` [T H W 3] with the kept pixels exactly as given. What they differ by fades out in time (whole frames) or space."""
-        keep = np.broadcast_to(self.keep, dreamed.shape[:3])
+    def laid_over(self, dreamed: np.ndarray, first: int = 0) -> np.ndarray:
+        """`dreamed` [t H W 3], the frames from `first` on, with the kept pixels exactly as given. What they differ by fades out in time
+        (where whole frames are kept) or space.
+        """
+        part = slice(first, first + len(dreamed))
+        keep = np.broadcast_to(self.keep, self.frames.shape[:3])[part]
         if not keep.any():
             return dreamed
-        residual = np.where(keep[..., None], self.frames.astype(np.float32) - dreamed, 0)
+        residual = np.where(keep[..., None], self.frames[part].astype(np.float32) - dreamed, 0)
         result = dreamed.astype(np.float32)
-        whole = keep.all((1, 2))
-        if bool((keep.any((1, 2)) == whole).all()):
+        if bool((self.keep.any((1, 2)) == self.keep.all((1, 2))).all()):
+            whole = keep.all((1, 2))
             kept = np.nonzero(whole)[0]
             for t in np.nonzero(~whole)[0]:
                 for near in (kept[kept < t][-1:], kept[kept > t][:1]):
@@ -43,7 +49,41 @@ class Given:
         else:
             result += np.stack([_blurred(frame) for frame in residual])
         result = np.clip(result, 0, 255).round().astype(np.uint8)
-        return np.where(keep[..., None], self.frames, result)
+        return np.where(keep[..., None], self.frames[part], result)
+
+    def over_pieces(self, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """`laid_over` for frames that come in pieces: FADE frames are held back until those after them are known."""
+        held, first, done = None, 0, 0
+        for piece in pieces:
+            held = piece if held is None else np.concatenate([held, piece])
+            stop = first + len(held) - FADE
+            if stop > done:
+                yield self.laid_over(held, first)[done - first : stop - first]
+                begin = max(first, stop - FADE)
+                held, first, done = held[begin - first :], begin, stop
+        if held is not None:
+            yield self.laid_over(held, first)[done - first :]
+
+
+def consistent(frames: np.ndarray, draft: np.ndarray) -> np.ndarray:
+    """`frames` [T H W 3] whose means over the area of each of the draft's pixels are those of `draft` [T h w 3], h <= H and w <= W.
+
+    Back-projection (Irani and Peleg 1991): what the shrunk result and the draft differ by is enlarged and added. A draft is known, so
+    only what is finer than its pixels is for the model to say; without this the autoencoder's loss alone costs more than it adds.
+    """
+    height, width = frames.shape[1:3]
+    results = []
+    for frame, small in zip(frames, draft, strict=True):
+        planes = []
+        for channel in range(3):
+            plane, goal = frame[..., channel].astype(np.float32), small[..., channel].astype(np.float32)
+            for smooth in (True,) * PROJECTIONS + (False,):  # the little that is left goes without overshoot
+                shrunk = np.asarray(Image.fromarray(plane).resize(goal.shape[::-1], Image.Resampling.BOX))
+                larger = Image.fromarray(goal - shrunk).resize((width, height), Image.Resampling.BICUBIC if smooth else Image.Resampling.BOX)
+                plane = plane + np.asarray(larger)
+            planes.append(plane)
+        results.append(np.clip(np.stack(planes, -1), 0, 255).round().astype(np.uint8))
+    return np.stack(results)
 
 
 def _blurred(residual: np.ndarray) -> np.ndarray:
@@ -63,7 +103,7 @@ class Canvas:
     latents [C t h w]: what is known, zeros where nothing is
     strength [t h/2 w/2]: in [0, 1] on the token grid; 0 keeps exactly, 1 dreams freely, between repaints
     times [t]: seconds, at the middle of the frames that a latent stands for
-    shown [t]: False for context only (a reference, a keyframe), which is never decoded
+    shown [t]: False for context only (a reference, a keyframe), which is never decoded and stands behind what is
     prompts: the words; prompt_ids [t]: which of them a latent follows, in spans that do not fall back (None: the first)
     negative_prompt: the words to stay away from
     period: seconds after which time closes on itself (a loop), or None
@@ -71,6 +111,7 @@ class Canvas:
     seed: of the noise; first: the absolute index of the first latent, from which its noise is counted
     variation, other_seed: how far in [0, 1] the noise turns from that of seed to that of other_seed
     width, height, num_frames, fps, lead: of the decoded clip (lead: frames trimmed from its front)
+    draft: frames uint8 [T H' W' 3] of a smaller size that the result, shrunk, must equal; None where there is none
     given: pixels that the result shows exactly; about: what the result remembers of the task
     """
 
@@ -92,6 +133,7 @@ class Canvas:
     num_frames: int
     fps: float
     lead: int = 0
+    draft: np.ndarray | None = None
     given: Given | None = None
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -101,6 +143,8 @@ class Canvas:
             raise ValueError(f"strength is {list(self.strength.shape)}: latents {list(self.latents.shape)} need {[t, h // PATCH, w // PATCH]}")
         if len(self.times) != t or len(self.shown) != t:
             raise ValueError(f"{len(self.times)} times and {len(self.shown)} shown flags for {t} latents")
+        if bool((self.shown.int().diff() > 0).any()) or not bool(self.shown[0]):
+            raise ValueError("latents that are not shown stand behind those that are, of which there is at least one")
         if not bool(((self.strength >= 0) & (self.strength <= 1)).all()):
             raise ValueError("strength must lie in [0, 1]")
         if not 0 <= self.variation <= 1:
@@ -113,6 +157,18 @@ class Canvas:
         """Tokens along time, rows and columns."""
         t, h, w = self.strength.shape
         return t, h, w
+
+    @property
+    def seen(self) -> int:
+        """How many latent numbers the network sees at once."""
+        t, h, w = self.grid
+        _, _, rows, columns = self.tiles[0] if self.tiles else (0, 0, h, w)
+        return self.latents.shape[0] * PATCH**2 * min(t, WINDOW) * rows * columns
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the network sees all of its time at once; else it is filled window by window (sampling/stream.py)."""
+        return int(self.shown.sum()) <= WINDOW or self.period is not None
 
     def token_strength(self) -> Tensor:
         """[t*h*w, 1], for each token."""

@@ -4,36 +4,44 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from reverie.autoencoder.autoencoder import SPATIAL
+from reverie.diffusion.schedules import levels, resolution_shift
 from reverie.layers.precision import peak_flops
+from reverie.patches.patches import PATCH
 from reverie.sampling.canvas import WINDOW, Canvas
-from reverie.sampling.sampler import SamplerConfig
+from reverie.sampling.sampler import MAX_TOKENS, SamplerConfig, views
 from reverie.sampling.stream import num_windows
+from reverie.sampling.tasks import NATIVE_AREA
 
 SHARE = 0.15  # of the speed of a matrix product that the networks reach (docs/files.md has the measurement)
 ATTENTION = 100e9  # operations per second of attention on a CPU
 
 
 def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, together: int = 1) -> tuple[float, float]:
-    """(seconds, bytes) to fill canvases of one shape, `together` at a time, and decode them."""
+    """(seconds, bytes) to fill canvases, `together` at a time, and decode them."""
     network, autoencoder = dreamer.transformer, dreamer.autoencoder
-    canvas, copies = canvases[0], 1 if config.guidance_scale == 1 else 2
-    t, h, w = canvas.grid
-    whole = t <= WINDOW or canvas.period is not None
-    tokens, runs = (t if whole else WINDOW) * h * w, 1 if whole else num_windows(canvas)  # of one call; how many there are
+    copies, speed = 1 if config.guidance_scale == 1 else 2, peak_flops(network.compute_dtype) * SHARE
     parameters = sum(p.numel() for p in network.parameters())
-    evaluations = runs * copies * config.num_steps * (2 if config.solver == "heun" else 1)
-    linear = 2 * parameters * tokens * evaluations
-    attention = 4 * tokens**2 * network.config.width * network.config.depth * evaluations
     (fine, coarse), (fine_blocks, coarse_blocks) = autoencoder.config.decoder_widths, autoencoder.config.decoder_blocks
-    latents = canvas.latents[0].numel()
-    decode = 2 * latents * (coarse_blocks * 21 * coarse**2 + 4 * (fine_blocks * 18 * fine**2 + 9 * fine * 192))
-    speed = peak_flops(network.compute_dtype) * SHARE
-    seconds = len(canvases) * ((linear + decode) / speed + attention / ATTENTION)
-    packed = min(together, len(canvases))
     weights = 4 * (parameters + sum(p.numel() for p in autoencoder.parameters()))
-    sampling = packed * copies * tokens * network.config.width * 4 * 16  # hidden states of one block, wide ones included
-    decoding = latents * (4 * fine * 4 * 8 + 768 * 4 * 4)  # fine features and frames; one clip is decoded at a time
-    return seconds, weights + max(sampling, decoding) + 1e9  # torch and the text encoder
+    seconds, memory = 0.0, 0.0
+    for canvas in canvases:
+        tokens = canvas.seen // (canvas.latents.shape[0] * PATCH**2)  # of one view
+        below = levels(config.num_steps, resolution_shift(canvas.seen))[1:] < canvas.strength.max()  # steps that move anything
+        seen = num_windows(canvas) * max(1, len(canvas.tiles)) if canvas.period is None else len(views(canvas, 0))
+        evaluations = seen * copies * int(below.sum()) * (2 if config.solver == "heun" else 1)
+        linear = 2 * parameters * tokens * evaluations
+        attention = 4 * tokens**2 * network.config.width * network.config.depth * evaluations
+        latents = canvas.latents[0].numel()
+        coding = (2 if canvas.tiles else 1) * 2 * latents * (coarse_blocks * 21 * coarse**2 + 4 * (fine_blocks * 18 * fine**2 + 9 * fine * 192))
+        seconds += (linear + coding) / speed + attention / ATTENTION
+        packed = min(MAX_TOKENS, min(together, len(canvases)) * max(1, len(canvas.tiles)) * copies * tokens)
+        sampling = packed * network.config.width * 4 * 16  # hidden states of one block, wide ones included
+        at_once = min(latents, max(canvas.latents[0, 0].numel(), WINDOW * NATIVE_AREA // SPATIAL**2))  # what the autoencoder takes at once
+        decoding = at_once * (4 * fine * 4 * 8 + 768 * 4 * 4)  # fine features and frames
+        frames = 3 * canvas.width * canvas.height * canvas.num_frames * (3 if canvas.tiles else 1)  # and what lay under them
+        memory = max(memory, max(sampling, decoding) + frames + 12 * canvas.latents.numel())
+    return seconds, weights + memory + 1e9  # torch and the text encoder
 
 
 def total_memory() -> int:

@@ -1,7 +1,7 @@
 """`Reverie`: the networks that belong together, loaded, with the verbs. `reverie.load()` gives the bundled one."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
@@ -12,16 +12,16 @@ from PIL import Image
 from torch import Tensor, nn
 
 from reverie import __version__
-from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig, Conv
+from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL, Autoencoder, AutoencoderConfig, Conv
 from reverie.config import from_dict, to_dict
 from reverie.layers.precision import Linear, fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
 from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
-from reverie.sampling.canvas import WINDOW, Canvas
+from reverie.sampling.canvas import WINDOW, Canvas, consistent
 from reverie.sampling.recut import with_sound
 from reverie.sampling.sampler import SamplerConfig, sample
-from reverie.sampling.stream import num_windows, windows
+from reverie.sampling.stream import Context, Journal, Windows, num_windows
 from reverie.text.encoder import TextEncoder, sentence_encoder
 from reverie.text.vocabulary import unknown_words
 from reverie.transformer.dit import Transformer, TransformerConfig
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from reverie.sampling.play import Play
 
 BUNDLED = Path(__file__).parent.parent / "weights"
-NATIVE_AREA = 192 * 192  # pixels: larger images are scaled down before they are animated
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 CANVAS_SETTINGS = ("seed", "negative_prompt", "variation", "other_seed")
 SAMPLER_SETTINGS = ("num_steps", "guidance_scale", "guidance_interval", "solver")
@@ -49,6 +48,9 @@ class Settings(TypedDict, total=False):
     guidance_interval: tuple[float, float]
     solver: Literal["euler", "heun"]
     progress: Progress
+    watch: Callable[["Step"], None]  # sees every step of every window
+    references: Sequence[Video]  # pictures of what is to be seen, as context that is not shown
+    context: Context  # what the windows of a long clip see of what is finished
     announce: Callable[[Sequence[Canvas], SamplerConfig], None]  # told what is to be filled, before it is
 
 
@@ -103,7 +105,9 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
 
 @dataclass(frozen=True)
 class Step:
-    """How far a request is: steps done of total, seconds left, and the latents of what is being dreamed, as clean as they are now."""
+    """How far a request is: steps done of total, seconds left, and the latents of what is being dreamed (of a long clip: its present
+    window), as clean as they are now.
+    """
 
     done: int
     total: int
@@ -114,7 +118,12 @@ class Step:
     def preview(self) -> list[np.ndarray]:
         """A small picture of every latent, uint8 [t h w 3], at next to no cost."""
         pictures = [self.autoencoder.preview(latents[None])[0] for latents in self.latents]
-        return [((p.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy() for p in pictures]
+        return [_pixels(picture) for picture in pictures]
+
+    @torch.inference_mode()
+    def frames(self) -> np.ndarray:
+        """What the first of them looks like, decoded: uint8 [4t H W 3]."""
+        return _pixels(self.autoencoder.decode_piece(self.latents[0][None], None)[0][0])
 
 
 class Reverie:
@@ -141,9 +150,11 @@ class Reverie:
         count = (lead + video.num_frames + 3) // 4
         if video.latents is not None and video.metadata.get("model") == self.digest and video.metadata.get("lead", 0) == lead and video.latents.shape[1] == count:
             return torch.from_numpy(video.latents)
-        pixels = torch.from_numpy(video.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+        frames, latents = np.concatenate([video.frames[:1]] * lead + [video.frames]), []
         with torch.inference_mode():
-            return self.autoencoder.encode(pixels, lead=lead)[0]
+            for piece in np.split(frames, range(0, len(frames), 4 * _at_once(frames.shape[1] * frames.shape[2]))[1:]):  # a latent sees four frames: pieces are exact
+                latents.append(self.autoencoder.encode(torch.from_numpy(piece).permute(3, 0, 1, 2)[None].float() / 127.5 - 1)[0])
+        return torch.cat(latents, 1)
 
     def generate(
         self, prompt: str, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, num_frames: int | None = None, **settings: Unpack[Settings]
@@ -155,7 +166,7 @@ class Reverie:
         width, height = tasks.parse_size(size)
         frames = tasks.num_frames_of(seconds, fps) if num_frames is None else num_frames
         clip = self._dream("generate", tasks.text_to_video, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
-        if not {"variation", "guidance_interval"}.isdisjoint(settings):
+        if not {"variation", "guidance_interval", "context", "references"}.isdisjoint(settings):
             return clip
         names = ("size", "fps", "seed", "num_steps", "guidance_scale", "negative_prompt", "solver")
         options = {"seconds": frames / fps, **{name.replace("_", "-"): clip.metadata[name] for name in names}}
@@ -228,8 +239,8 @@ class Reverie:
         width, height = tasks.parse_size(size)
         return with_sound(self._dream("outpaint", tasks.outpaint, settings, video, prompt, encode=self.encode, width=width, height=height, left=left, top=top), [(0, video)])
 
-    def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = 0.5, **settings: Unpack[Settings]) -> Video:
-        """A draft at another size: enlarged, then repainted with the same weights."""
+    def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = tasks.REFINE, **settings: Unpack[Settings]) -> Video:
+        """A draft at another size: enlarged, then repainted with the same weights; shrunk again it is the draft."""
         width, height = tasks.parse_size(size)
         words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
         return with_sound(self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength), [(0, video)])
@@ -258,72 +269,161 @@ class Reverie:
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
         sampler_settings = {name: settings[name] for name in SAMPLER_SETTINGS if name in settings}  # type: ignore[literal-required]
         config = SamplerConfig(**sampler_settings)
-        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "announce"}
+        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "references", "context", "announce"}
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
-        canvas = make(*given, **how, **{"seed": 0, "about": {"task": task}, **canvas_settings})
+        rest = {"seed": 0, "about": {"task": task}, **canvas_settings}
+        full = make(*given, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)
+        if max(full.width, full.height) > tasks.SIDES[1]:
+            raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
+        if task != "refine" and full.width * full.height > tasks.NATIVE_AREA:
+            return self._dream_large(full, lambda given, how: make(*given, **how, **rest), given, how, config, settings)
+        canvas = self._referring(make(*given, **how, **rest) if "encode" in how else full, settings)
         if "announce" in settings:
             settings["announce"]([canvas], config)
-        return self.film([canvas], config, settings.get("progress"))[0]
+        return self.film([canvas], config, settings.get("progress"), settings.get("context"), settings.get("watch"))[0]
+
+    def _dream_large(
+        self, full: Canvas, make: Callable[[Any, Any], Canvas], given: Any, how: dict[str, Any], config: SamplerConfig, settings: Settings
+    ) -> Video:  # fmt: skip
+        """The task on a draft, from what was given made smaller; the draft, refined to the size of `full`; and what was given over it."""
+        size, progress, context = (full.width, full.height), settings.get("progress"), settings.get("context")
+        small = tasks.draft_size(*size)
+        scales = {"width": 0, "left": 0, "height": 1, "top": 1}
+        less = {name: round(value * small[scales[name]] / size[scales[name]]) if name in scales and value is not None else value for name, value in how.items()}
+        drafts = tasks.for_draft(given, size, small)
+        for name, axis in (("left", 0), ("top", 1)):  # of what is outpainted: rounding must not push it over the border
+            if less.get(name) is not None:
+                less[name] = min(less[name], small[axis] - drafts[0].frames.shape[2 - axis])
+        canvas = self._referring(make(drafts, less), settings)
+        if "announce" in settings:
+            settings["announce"]([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
+        draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"))[0]
+        about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
+        large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, seed=full.seed, about=about)
+        large = replace(large, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)
+        plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
+        video = self.film([large], plain, progress and (lambda done, total: progress(total + done, 2 * total)), context)[0]
+        return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
+
+    def _referring(self, canvas: Canvas, settings: Settings) -> Canvas:
+        """The canvas with the first frames of settings["references"], at its size, as context."""
+        stills = [Video(picture.frames[:1]) for picture in settings.get("references", ())]
+        known = [self.encode(tasks.resized(still, canvas.width, canvas.height), tasks.IMAGE_LEAD) for still in stills]
+        return tasks.with_references(canvas, known) if known else canvas
+
+    def _blank(self, video: Video, lead: int) -> Tensor:
+        """What `encode` gives, without its numbers: for finding out what shape a request has."""
+        t, (h, w) = -(-(lead + video.num_frames) // FRAMES), (-(-side // PADDING) * PADDING // SPATIAL for side in video.frames.shape[1:3])
+        return torch.zeros(()).expand(self.channels, t, h, w)
 
     @property
     def channels(self) -> int:
         """Of the latents."""
         return self.autoencoder.config.latent_channels
 
-    def film(self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None) -> list[Video]:
-        """Fill canvases and decode them. Clip n depends on canvas n alone."""
-        results: list[Tensor] = []
-        for step in self.steps(canvases, config):
-            results = step.latents
-            if progress:
-                progress(step.done, step.total)
-        return [self._decode(canvas, latents, config) for canvas, latents in zip(canvases, results, strict=True)]
+    def film(
+        self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None, context: Context | None = None,
+        watch: Callable[["Step"], None] | None = None,
+    ) -> list[Video]:  # fmt: skip
+        """Fill canvases and decode them: together what the network sees at once, one by one what is longer. Clip n depends on canvas n alone."""
+        counts = [num_windows(canvas, context) for canvas in canvases]
+        total, videos = sum(counts) * config.num_steps, []
+        if all(canvas.at_once for canvas in canvases):
+            step = None
+            for step in self.steps(canvases, config):
+                if progress:
+                    progress(step.done, step.total)
+                if watch:
+                    watch(step)
+            assert step is not None
+            return [self._video(canvas, list(self._frames(canvas, [latents])), latents, config) for canvas, latents in zip(canvases, step.latents, strict=True)]
+        for number, canvas in enumerate(canvases):
+            before, windows = sum(counts[:number]) * config.num_steps, Windows(canvas, context)
+            advance = (lambda done, _, before=before: progress(before + done, total)) if progress else None
+            frames = list(self.stream(windows, config, progress=advance, watch=watch))
+            videos.append(self._video(canvas, frames, windows.latents, config))
+        return videos
 
     def steps(self, canvases: Sequence[Canvas], config: SamplerConfig) -> Iterator["Step"]:
-        """Fill canvases, step by step: together what the network sees at once, one by one what is longer. Stop when you like.
+        """Fill canvases together, step by step; stop when you like. The latents of the last step are the results.
 
-        The latents of the last step are the results.
+        ValueError for a canvas that the network does not see at once (`stream` fills it).
         """
         start = time.monotonic()
-        if all(canvas.grid[0] <= WINDOW or canvas.period is not None for canvas in canvases):
-            for done, latents in sample(self.transformer, self.encoder, canvases, config):
-                yield Step(done, config.num_steps, _left(start, done, config.num_steps), latents, self.autoencoder)
-            return
-        total, done, results = sum(map(num_windows, canvases)) * config.num_steps, 0, [canvas.latents for canvas in canvases]
-        for number, canvas in enumerate(canvases):
-            parts, filled = windows(canvas), None
-            while True:
-                try:
-                    part = next(parts) if filled is None else parts.send(filled)
-                except StopIteration as end:
-                    results[number] = end.value
-                    break
-                for _, (filled,) in sample(self.transformer, self.encoder, [part], config):
-                    done += 1
-                    if done < total:
-                        yield Step(done, total, _left(start, done, total), [filled], self.autoencoder)
-        yield Step(total, total, 0.0, results, self.autoencoder)
+        for canvas in canvases:
+            if not canvas.at_once:
+                raise ValueError(f"a clip of {canvas.num_frames} frames is dreamed in windows: use `film` or `stream`")
+        for done, latents in sample(self.transformer, self.encoder, canvases, config):
+            yield Step(done, config.num_steps, _left(start, done, config.num_steps), latents, self.autoencoder)
+
+    def stream(
+        self, windows: Windows, config: SamplerConfig, journal: Journal | None = None, progress: Progress | None = None, watch: Callable[["Step"], None] | None = None
+    ) -> Iterator[np.ndarray]:
+        """Fill a canvas window by window; yields its frames, uint8 [n H W 3], as soon as they are final. windows.latents is the result.
+
+        What the journal holds is not dreamed again; what is finished is added to it. Memory does not grow with the length but for the latents.
+        """
+        yield from self._frames(windows.canvas, self._finals(windows, config, journal, progress, watch))
+
+    def _finals(self, windows: Windows, config: SamplerConfig, journal: Journal | None, progress: Progress | None, watch: Callable[["Step"], None] | None) -> Iterator[Tensor]:
+        """The latents of a canvas from the first to the last, in pieces, each as soon as it is final."""
+        known = list(journal.filled) if journal else []
+        start, begun, ready = time.monotonic(), len(known) * config.num_steps, 0
+        done, total = begun, num_windows(windows.canvas, windows.context) * config.num_steps
+        while True:
+            if windows.ready > ready:  # also window by window where they are known, since the decoder rounds by the piece
+                yield windows.latents[:, ready : windows.ready]
+                ready = windows.ready
+            if windows.part is None:
+                return
+            if known:
+                windows.accept(known.pop(0))
+                continue
+            latents = [windows.part.latents]
+            for _, seen in sample(self.transformer, self.encoder, [windows.part], config):
+                latents, done = seen, done + 1
+                if progress:
+                    progress(done, total)
+                if watch:
+                    watch(Step(done, total, _left(start, done - begun, total - begun), latents, self.autoencoder))
+            windows.accept(latents[0])
+            if journal:
+                journal.add(latents[0])
 
     @torch.inference_mode()
-    def _decode(self, canvas: Canvas, latents: Tensor, config: SamplerConfig) -> Video:
-        """Latents to frames, piece by piece (a loop begins with its own end, so that its seam is like every other joint)."""
-        shown = latents[:, canvas.shown]
-        pieces, cache = [], None
-        if canvas.period is not None:
-            _, cache = self.autoencoder.decode_piece(shown[None].repeat(1, 1, 2, 1, 1), None)
-        for piece in shown[None].split(WINDOW, 2):
-            video, cache = self.autoencoder.decode_piece(piece, cache)
-            pieces.append(((video[0].permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
-        frames = np.concatenate(pieces)[canvas.lead : canvas.lead + canvas.num_frames, : canvas.height, : canvas.width]
-        if canvas.given is not None:
-            frames = canvas.given.laid_over(frames)
-        metadata = {
+    def _frames(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
+        """Latents, in pieces, to frames with what was given over them (a loop begins with its own end, so that its seam is like every other joint)."""
+        decoded = self._decoded(canvas, pieces)
+        if canvas.draft is not None:
+            decoded = _consistent(decoded, canvas.draft)
+        return decoded if canvas.given is None else canvas.given.over_pieces(decoded)
+
+    @torch.inference_mode()
+    def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
+        place, seen, cache = -canvas.lead, 0, None
+        for piece in pieces:
+            shown = piece[None, :, canvas.shown[seen : seen + piece.shape[1]]]
+            seen += piece.shape[1]
+            if canvas.period is not None:
+                _, cache = self.autoencoder.decode_piece(shown.repeat(1, 1, 2, 1, 1), None)
+            for part in shown.split(_at_once(canvas.width * canvas.height), 2):
+                video, cache = self.autoencoder.decode_piece(part, cache)
+                first, place = place, place + video.shape[2]
+                video = video[0, :, max(0, -first) : max(0, canvas.num_frames - first), : canvas.height, : canvas.width]
+                if video.shape[1]:
+                    yield _pixels(video)
+
+    def _video(self, canvas: Canvas, frames: Sequence[np.ndarray], latents: Tensor, config: SamplerConfig) -> Video:
+        return Video(np.concatenate(frames), canvas.fps, self.remembered(canvas, config), latents[:, canvas.shown].numpy())
+
+    def remembered(self, canvas: Canvas, config: SamplerConfig) -> dict[str, Any]:
+        """What a clip remembers of how it was made."""
+        return {
             "prompt": canvas.prompts[0] if len(canvas.prompts) == 1 else list(canvas.prompts), "negative_prompt": canvas.negative_prompt, "seed": canvas.seed,
             **({"variation": canvas.variation, "other_seed": canvas.other_seed} if canvas.variation else {}),
             "size": f"{canvas.width}x{canvas.height}", "num_frames": canvas.num_frames, "fps": canvas.fps, "lead": canvas.lead, **canvas.about, **to_dict(config), **self.signature(),
         }  # fmt: skip
-        return Video(np.ascontiguousarray(frames), canvas.fps, metadata, shown.numpy())
 
     def signature(self) -> dict[str, Any]:
         """What besides the request decides every bit of a result, for the memory of files."""
@@ -346,11 +446,28 @@ class Reverie:
 def fit(image: Video) -> Video:
     """The image, scaled down (Lanczos) to the area that the bundled model knows if it is larger; sides become multiples of 16."""
     height, width = image.frames.shape[1:3]
-    if width * height <= NATIVE_AREA:
+    if width * height <= tasks.NATIVE_AREA:
         return image
     scale = (128 * 128 / (width * height)) ** 0.5
     size = tuple(max(16, round(side * scale / 16) * 16) for side in (width, height))
     return Video(np.asarray(Image.fromarray(image.frames[0]).resize(size, Image.Resampling.LANCZOS))[None].copy(), image.fps)
+
+
+def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray) -> Iterator[np.ndarray]:
+    place = 0
+    for frames in pieces:
+        yield consistent(frames, draft[place : place + len(frames)])
+        place += len(frames)
+
+
+def _at_once(area: int) -> int:
+    """How many latents of so many pixels the autoencoder takes at once: WINDOW of those that it knows, at least one."""
+    return max(1, WINDOW * tasks.NATIVE_AREA // area) if area > tasks.NATIVE_AREA else WINDOW
+
+
+def _pixels(video: Tensor) -> np.ndarray:
+    """[3 T H W] in [-1, 1] -> uint8 [T H W 3]."""
+    return np.ascontiguousarray(((video.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
 
 
 def _left(start: float, done: int, total: int) -> float:

@@ -64,12 +64,15 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
     """
     texts = [text for c in canvases for text in (*c.prompts, c.negative_prompt)]
     condition = network.prepare(*pad_texts(encoder.encode(texts), encoder.width))
-    schedules = [levels(config.num_steps, resolution_shift(c.latents.numel())) for c in canvases]
+    schedules = [levels(config.num_steps, resolution_shift(c.seen)) for c in canvases]
     strength = [c.token_strength() for c in canvases]
     x = [mix(patchify(c.latents), patchify(noise_of(c)), s) for c, s in zip(canvases, strength, strict=True)]
     for i in range(config.num_steps):
         sigma = [torch.minimum(u[i], s) for u, s in zip(schedules, strength, strict=True)]
         sigma_next = [torch.minimum(u[i + 1], s) for u, s in zip(schedules, strength, strict=True)]
+        if all(torch.equal(now, after) for now, after in zip(sigma, sigma_next, strict=True)):  # still above every strength: nothing moves
+            yield i + 1, [unpatchify(tokens, c.grid) for tokens, c in zip(x, canvases, strict=True)]
+            continue
         clean = _predict(network, condition, canvases, x, sigma, i, config)
         x_next = [step(*values) for values in zip(x, clean, sigma, sigma_next, strict=True)]
         if config.solver == "heun" and i + 1 < config.num_steps:
@@ -91,33 +94,37 @@ def noise_of(canvas: Canvas) -> Tensor:
 
 
 def views(canvas: Canvas, turn: int) -> list[View]:
-    """How the network sees a canvas at step `turn`: whole; through tiles; a loop through windows that begin elsewhere at every step.
+    """How the network sees a canvas at step `turn`: whole; through tiles; a loop from a latent that moves on at every step, around to that latent again.
 
-    A loop's latents are cut open half its length further on at each step (as Mobius does, arXiv 2502.20307), so that no step knows
-    which of them is the first; where it is longer than WINDOW, windows overlap by one latent.
+    So every joint of a loop is seen inside, at every step, and none of its latents is always the first (Mobius, arXiv 2502.20307, moves
+    the cut, but leaves it open: more often two things appear; docs/log.md). A loop of WINDOW latents or more is seen through windows that overlap by two.
     """
-    t, h, w = canvas.grid
-    if canvas.period is None:
-        orders = [torch.arange(t)]
-    else:
-        start, length = turn * max(1, t // 2), min(t, WINDOW)
-        orders = [(torch.arange(length) + start + first) % t for first in (range(0, t, WINDOW - 1) if t > WINDOW else (0,))]
+    _, h, w = canvas.grid
+    t = int(canvas.shown.sum())
+    hidden, clock, counts = torch.arange(t, canvas.grid[0]), canvas.times - canvas.times[0], torch.ones(t)
+    orders = [torch.arange(t)]
+    if canvas.period is not None and t < WINDOW:
+        orders, counts = [(torch.arange(t + 1) + turn) % t], torch.tensor([0.5, *[1.0] * (t - 1), 0.5])
+    elif canvas.period is not None:
+        orders, counts = [(torch.arange(WINDOW) + start) % t for start in range(turn, turn + t, WINDOW - 2)], _ramp(WINDOW)
     result = []
     for order in orders:
-        times = (canvas.times - canvas.times[canvas.shown][0])[: len(order)]
+        steps = clock[:t] if canvas.period is None else torch.arange(len(order)) * (canvas.period / t)
+        times = torch.cat([steps, clock[hidden]])
+        order = torch.cat([order, hidden])
         for top, left, rows, columns in canvas.tiles or ((0, 0, h, w),):
             plane = (torch.arange(top, top + rows)[:, None] * w + torch.arange(left, left + columns)).flatten()
             weight = (_ramp(rows)[:, None] * _ramp(columns)).flatten() if canvas.tiles else torch.ones(h * w)
             size = (columns * PIXELS, rows * PIXELS) if canvas.tiles else (canvas.width, canvas.height)
             result.append(View(
                 index=(order[:, None] * h * w + plane).flatten(), frames=order.repeat_interleave(rows * columns), positions=token_positions(times, (rows, columns)),
-                weight=weight.repeat(len(order))[:, None], extras=extras_of(*size, canvas.fps),
+                weight=(torch.cat([counts, torch.ones(len(hidden))])[:, None] * weight).flatten()[:, None], extras=extras_of(*size, canvas.fps),
             ))  # fmt: skip
     return result
 
 
 def _ramp(count: int) -> Tensor:
-    """1, 2, ... 2, 1: how much a tile's rows count where tiles overlap."""
+    """1, 2, ... 2, 1: how much the rows of a tile, or the latents of a cut loop, count where several overlap."""
     return torch.minimum(torch.arange(1, count + 1), torch.arange(count, 0, -1)).float()
 
 

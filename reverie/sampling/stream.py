@@ -1,55 +1,188 @@
-"""Clips longer than the network sees at once: one canvas as a sequence of canvases, each of which remembers the end of the one before."""
+"""Clips longer than the network sees at once: one canvas as a sequence of canvases, each of which remembers what came before."""
 
 import dataclasses
-from collections.abc import Generator
+import json
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from reverie.patches.positions import REFERENCE_TIME
 from reverie.sampling.canvas import WINDOW, Canvas
 
-RECENT = 2  # finished latents that the next window sees
-CONTEXT_NOISE = 0.02  # strength of what was dreamed before, as context: a small true noise keeps errors from adding up (arXiv 2408.14837)
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a window sees of what is finished; each remedy against drift can be switched on and off.
 
-def windows(canvas: Canvas) -> Generator[Canvas, Tensor, Tensor]:
-    """Yields canvases of at most WINDOW latents; each wants its filled latents sent back. Returns the latents of the whole.
-
-    Goes forward in time, or backward where only the end is known. What has strength 0 is never changed.
+    recent: finished latents beside it, 1 to WINDOW - 2
+    anchor: also the end of the clip that was finished first, as context that is not shown
+    noise: strength of dreamed latents as context: a small true noise keeps errors from adding up (arXiv 2408.14837); 0 takes them as exact
     """
-    total = canvas.grid[0]
-    latents, todo, context = canvas.latents.clone(), canvas.strength.flatten(1).amax(1) > 0, canvas.strength.clone()
-    backward = bool(todo[0]) and not bool(todo[-1])
-    while bool(todo.any()):
-        places = torch.nonzero(todo)[:, 0]
-        if total <= WINDOW:
-            start, end = 0, total
-        elif backward:
-            end = min(total, int(places[-1]) + 1 + RECENT)
-            start = max(0, end - WINDOW)
-        else:
-            start = max(0, int(places[0]) - RECENT)
-            end = min(total, start + WINDOW)
-        part = slice(start, end)
-        filled = yield dataclasses.replace(
-            canvas, latents=latents[:, part], strength=context[part], times=canvas.times[part], shown=canvas.shown[part], first=canvas.first + start,
-            prompt_ids=None if canvas.prompt_ids is None else canvas.prompt_ids[part],
-        )  # fmt: skip
-        new = todo[part]
-        latents[:, part][:, new] = filled[:, new]
-        context[part] = torch.where(new[:, None, None], canvas.strength[part].clamp_max(CONTEXT_NOISE), context[part])
-        todo[part] = False
-    return latents
+
+    recent: int = 2
+    anchor: bool = False
+    noise: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.recent <= WINDOW - 2 and 0 <= self.noise < 1):
+            raise ValueError(f"context of {self.recent} latents with noise {self.noise}: 1 to {WINDOW - 2} latents and a noise in [0, 1) are allowed")
 
 
-def num_windows(canvas: Canvas) -> int:
-    """How many canvases `windows` will yield."""
-    steps = windows(canvas)
-    count, part = 0, next(steps, None)
-    while part is not None:
+class Windows:
+    """A canvas in pieces that show at most WINDOW latents: `part` is the next one to fill (None at the end), `accept` takes it filled.
+
+    Goes forward in time, or backward where only the end is known. What has strength 0 is never changed. Latents that are not shown (they
+    stand behind the others) are context of every part, at their own times or, where these are far, at REFERENCE_TIME from the part, as in training.
+    latents [C t h w]: of the whole, as far as it is finished.
+    """
+
+    def __init__(self, canvas: Canvas, context: Context | None = None) -> None:
+        self.canvas, self.context = canvas, context or Context()
+        self.latents, self._strength = canvas.latents.clone(), canvas.strength.clone()
+        self._todo = (canvas.strength.flatten(1).amax(1) > 0) & canvas.shown
+        self._total = int(canvas.shown.sum())
+        self._backward = bool(self._todo[0]) and not bool(self._todo[self._total - 1])
+        self._place = slice(0, 0)
+        self.part = self._next()
+
+    @property
+    def ready(self) -> int:
+        """How many latents from the beginning on are final."""
+        left = torch.nonzero(self._todo)
+        return int(left[0]) if len(left) else len(self._todo)
+
+    def _next(self) -> Canvas | None:
+        places = torch.nonzero(self._todo)[:, 0]
+        if not len(places):
+            return None
+        if self.canvas.at_once:
+            self._place = slice(0, self._total)
+            return self.canvas
+        self._place, anchors = self._span(int(places[0]), int(places[-1]))
+        index = torch.cat([torch.arange(self._place.start, self._place.stop), torch.tensor(anchors, dtype=torch.long), torch.arange(self._total, self.canvas.grid[0])])
+        shown = torch.arange(len(index)) < self._place.stop - self._place.start
+        times, ids = self.canvas.times[index], self.canvas.prompt_ids
+        times = torch.where(shown, times, times.clamp(times[shown][0] + REFERENCE_TIME, times[shown][-1] - REFERENCE_TIME))
+        ids = None if ids is None else torch.where(shown, ids[index], ids[self._place.stop - 1])
+        return dataclasses.replace(
+            self.canvas, latents=self.latents[:, index], strength=self._strength[index], times=times, shown=shown, first=self.canvas.first + self._place.start, prompt_ids=ids
+        )
+
+    def _span(self, first: int, last: int) -> tuple[slice, list[int]]:
+        """The window around what is to do, and the latent that is its anchor, if it has one."""
+        total, recent = self._total, self.context.recent
+        if self._backward:
+            end = min(total, last + 1 + recent)
+            anchored = self.context.anchor and end < total
+            return slice(max(0, end - WINDOW + anchored), end), [total - 1][:anchored]
+        start = max(0, first - recent)
+        anchored = self.context.anchor and start > 0
+        return slice(start, min(total, start + WINDOW - anchored)), [0][:anchored]
+
+    def accept(self, filled: Tensor) -> None:
+        """The latents [C t h w] of `part`, filled."""
+        assert self.part is not None
+        new = self._todo[self._place]
+        self.latents[:, self._place][:, new] = filled[:, : len(new)][:, new]
+        as_context = self.canvas.strength[self._place].clamp_max(self.context.noise)
+        self._strength[self._place] = torch.where(new[:, None, None], as_context, self._strength[self._place])
+        self._todo[self._place] = False
+        self.part = self._next()
+
+
+def num_windows(canvas: Canvas, context: Context | None = None) -> int:
+    """How many parts `Windows` has."""
+    bare = dataclasses.replace(canvas, latents=canvas.latents[:1, :, :2, :2], strength=canvas.strength.flatten(1).amax(1)[:, None, None], tiles=(), given=None)
+    windows, count = Windows(bare, context), 0
+    while windows.part is not None:
+        windows.accept(windows.part.latents)
         count += 1
-        try:
-            part = steps.send(part.latents)
-        except StopIteration:
-            part = None
     return count
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """ValueError if another process has the file; the lock goes with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs at once are then the user's to avoid
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ValueError(f"{path}: another run is writing it just now") from None
+
+
+class Journal:
+    """The filled windows of a long clip, appended to a file as they come, so that a run that ended early goes on where it was.
+
+    The first line is the request, as JSON; then per window its shape (four numbers), a check sum and its numbers in fp32. An end that was
+    torn off is written again. filled: what earlier runs of the same request finished. ValueError if the file holds another request, or
+    another run writes it.
+    """
+
+    HEAD = struct.Struct("<4II")
+
+    def __init__(self, path: Path, request: dict[str, Any]) -> None:
+        self.path = path
+        self.filled: list[Tensor] = []
+        line = json.dumps(request, sort_keys=True).encode() + b"\n"
+        self._file = open(path, "a+b")  # noqa: SIM115  (closed by `close`)
+        try:
+            _lock(self._file, path)
+            self._file.seek(0)
+            begun, _, data = self._file.read().partition(b"\n")
+            if begun + b"\n" != line and not line.startswith(begun):  # a torn first line is begun again
+                raise ValueError(f"{path}: belongs to another request that was not finished: remove it, or write to another file")
+        except ValueError:
+            self._file.close()
+            raise
+        good = len(line) + self._read(data) if begun + b"\n" == line else 0
+        self._file.truncate(good)
+        if not good:
+            self._write(line)
+
+    @staticmethod
+    def begun(path: Path) -> dict[str, Any]:
+        """The request of a journal that is there; empty if there is none that can be read."""
+        if not path.is_file():
+            return {}
+        with open(path, "rb") as file:
+            line = file.readline()
+        try:
+            request = json.loads(line)
+        except ValueError:
+            return {}
+        return request if isinstance(request, dict) else {}
+
+    def _read(self, data: bytes) -> int:
+        place = 0
+        while len(head := data[place : place + self.HEAD.size]) == self.HEAD.size:
+            *shape, check = self.HEAD.unpack(head)
+            body = data[place + self.HEAD.size : place + self.HEAD.size + 4 * int(np.prod(shape, dtype=np.int64))]
+            if 0 in shape or len(body) < 4 * int(np.prod(shape, dtype=np.int64)) or zlib.crc32(body) != check:
+                break
+            self.filled.append(torch.from_numpy(np.frombuffer(body, "<f4").reshape(shape).copy()))
+            place += self.HEAD.size + len(body)
+        return place
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def add(self, filled: Tensor) -> None:
+        """One more window."""
+        body = filled.contiguous().numpy().astype("<f4").tobytes()
+        self._write(self.HEAD.pack(*filled.shape, zlib.crc32(body)) + body)
+
+    def close(self, remove: bool = False) -> None:
+        """The file stays for the next run, or goes."""
+        self._file.close()
+        if remove:
+            self.path.unlink()

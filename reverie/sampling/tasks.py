@@ -15,12 +15,15 @@ from torch import Tensor
 
 from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL
 from reverie.patches.patches import PATCH
-from reverie.patches.positions import latent_times
+from reverie.patches.positions import REFERENCE_TIME, latent_times
 from reverie.sampling.canvas import Canvas, Given
 from reverie.sampling.sampler import tiles_of
 from reverie.video import Video
 
 SIDES = (16, 2048)  # pixels
+NATIVE_AREA = 192 * 192  # pixels: what the model sees at once; larger clips are dreamed as drafts and refined
+DRAFT_AREA = 128 * 128  # pixels of a draft
+REFINE = 0.2  # strength; docs/log.md has the comparison
 IMAGE_LEAD = FRAMES - 1
 MAX_FRAMES = 7200
 SOFT = 0.6  # strength of a latent of which only some frames are known
@@ -39,9 +42,9 @@ def num_frames_of(seconds: float, fps: float) -> int:
     if not (math.isfinite(seconds) and math.isfinite(fps) and seconds > 0 and fps > 0):
         raise ValueError(f"{seconds} seconds at {fps} fps: both must be positive numbers")
     count = seconds * fps
-    if abs(count - round(count)) > 1e-6 or round(count) < 1:
+    if abs(count - round(count)) > 1e-4 or round(count) < 1:  # eight digits of the seconds are as exact as that
         below, above = max(1, math.floor(count)), math.floor(count) + 1
-        raise ValueError(f"{seconds} seconds at {fps:g} fps are {count:g} frames, not a whole number: use {below / fps:g} or {above / fps:g} seconds")
+        raise ValueError(f"{seconds} seconds at {fps:g} fps are {count:g} frames, not a whole number: use {below / fps:.8g} or {above / fps:.8g} seconds")
     return round(count)
 
 
@@ -82,7 +85,7 @@ def whole_groups(num_frames: int, fps: float, what: str) -> int:
     """num_frames / 4; ValueError, naming the nearest, unless it is whole: `what` begins and ends between latents."""
     if num_frames % FRAMES or num_frames < FRAMES:
         below, above = max(FRAMES, num_frames // FRAMES * FRAMES), (num_frames // FRAMES + 1) * FRAMES
-        raise ValueError(f"{what} of {num_frames} frames: whole groups of {FRAMES} frames are needed; use {below / fps:g} or {above / fps:g} seconds")
+        raise ValueError(f"{what} of {num_frames} frames: whole groups of {FRAMES} frames are needed; use {below / fps:.8g} or {above / fps:.8g} seconds")
     return num_frames // FRAMES
 
 
@@ -334,20 +337,63 @@ def outpaint(video: Video, prompt: str, *, encode: Encode, width: int, height: i
     return inpaint(Video(frames, video.fps), mask, prompt, encode=encode, **rest)
 
 
-def refine(video: Video, prompt: str, *, encode: Encode, width: int, height: int, strength: float = 0.5, **rest: Any) -> Canvas:
-    """A draft at another size: enlarged (Lanczos), then repainted with the same weights, through tiles where it is large."""
+def refine(video: Video, prompt: str, *, encode: Encode, width: int, height: int, strength: float = REFINE, **rest: Any) -> Canvas:
+    """A draft at another size: enlarged (Lanczos), then repainted with the same weights, through tiles where it is large. Shrunk again,
+    the result is the draft.
+    """
     check_request(prompt, video.num_frames, video.fps)
     old_height, old_width = video.frames.shape[1:3]
     if abs(width * old_height - height * old_width) > max(old_height, old_width) / 2 + max(width, height) / 2:
         raise ValueError(f"{video.size} to {width}x{height} changes the aspect ratio: use {width}x{round(width * old_height / old_width)}, or outpaint")
-    large = np.stack([np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)) for frame in video.frames])
-    canvas = edit(Video(large, video.fps), prompt, strength, encode=encode, **rest)
-    return with_tiles(canvas)
+    return enlarged(video, prompt, strength, encode=encode, width=width, height=height, **rest)
+
+
+def enlarged(video: Video, prompt: str, strength: float, *, encode: Encode, width: int, height: int, **rest: Any) -> Canvas:
+    """`refine` for any two sizes, also where the shapes differ by more than rounding."""
+    canvas = with_tiles(edit(resized(video, width, height), prompt, strength, encode=encode, **rest))
+    old_height, old_width = video.frames.shape[1:3]
+    return dataclasses.replace(canvas, draft=video.frames if width >= old_width and height >= old_height else None)
+
+
+# -- sizes ---------------------------------------------------------------------------------------------------------------
 
 
 def with_tiles(canvas: Canvas) -> Canvas:
-    """The canvas, seen through tiles if its plane is more than half as large again as what the model knows."""
-    plane = canvas.grid[1:]
-    if plane[0] * plane[1] <= 1.5 * NATIVE_SIDE**2:
+    """The canvas, seen through tiles if its plane is larger than what the model knows."""
+    if canvas.width * canvas.height <= NATIVE_AREA:
         return canvas
-    return dataclasses.replace(canvas, tiles=tiles_of(plane, NATIVE_SIDE, OVERLAP))
+    return dataclasses.replace(canvas, tiles=tiles_of(canvas.grid[1:], NATIVE_SIDE, OVERLAP))
+
+
+def with_references(canvas: Canvas, stills: Sequence[Tensor]) -> Canvas:
+    """The canvas with pictures [C 1 h w] of what it is to show, as context that is not shown, REFERENCE_TIME from its beginning as in training."""
+    count = len(stills)
+    ids = None if canvas.prompt_ids is None else torch.cat([canvas.prompt_ids, canvas.prompt_ids[-1:].expand(count)])
+    return dataclasses.replace(
+        canvas, latents=torch.cat([canvas.latents, *stills], 1), strength=torch.cat([canvas.strength, canvas.strength.new_zeros(count, *canvas.grid[1:])]),
+        times=torch.cat([canvas.times, (canvas.times[0] + REFERENCE_TIME).expand(count)]), shown=torch.cat([canvas.shown, torch.zeros(count, dtype=torch.bool)]), prompt_ids=ids,
+    )  # fmt: skip
+
+
+def draft_size(width: int, height: int) -> tuple[int, int]:
+    """The size at which a clip too large for the model is dreamed first: the same shape at about the area of DRAFT_AREA, no side below SIDES[0]."""
+    scale = max((DRAFT_AREA / (width * height)) ** 0.5, SIDES[0] / min(width, height))
+    return max(SIDES[0], round(width * scale)), max(SIDES[0], round(height * scale))
+
+
+def resized(video: Video, width: int, height: int) -> Video:
+    """The clip at another size (Lanczos)."""
+    frames = np.stack([np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)) for frame in video.frames])
+    return Video(frames, video.fps)
+
+
+def for_draft(value: Any, full: tuple[int, int], size: tuple[int, int]) -> Any:
+    """What a task was given, for a draft: clips (alone or with their places) and masks resized so that `full` (width, height) becomes `size`."""
+    if isinstance(value, list | tuple):
+        return [for_draft(item, full, size) for item in value]
+    if isinstance(value, Video):
+        height, width = value.frames.shape[1:3]
+        return resized(value, *(max(1, round(side * small / large)) for side, small, large in zip((width, height), size, full, strict=True)))
+    if isinstance(value, np.ndarray):
+        return np.stack([np.asarray(Image.fromarray(np.uint8(255) * plane).resize(size, Image.Resampling.BOX)) > 0 for plane in value])
+    return value

@@ -8,11 +8,12 @@ from reverie.video.clip import Audio, Video
 from reverie.video.memory import file_digest, frames_digest
 from reverie.video.naming import default_name, shown
 from reverie.video.reading import probe, read
-from reverie.video.writing import ENDINGS, check_target, decode_lossless, encode_lossless, whole_file, write
+from reverie.video.writing import ENDINGS, GrowingFile, check_target, decode_lossless, encode_lossless, whole_file, write
 
 __all__ = [
     "ENDINGS",
     "Audio",
+    "GrowingFile",
     "Video",
     "check_target",
     "decode_lossless",

@@ -31,6 +31,7 @@ CODECS: dict[str, tuple[str, dict[str, str]]] = {
     ".webm": ("libvpx-vp9", {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "1"}),
     ".mkv": ("ffv1", {"level": "3", "g": "1", "slices": "4"}),
 }
+KEYFRAMES = 16  # frames between those of a growing file that need no other to be shown
 SOUND = {".mp4": "aac", ".webm": "libopus", ".mkv": "flac"}
 
 
@@ -145,16 +146,68 @@ def write(video: Video, path: str | os.PathLike[str], metadata: bool = True) -> 
         elif ending == ".gif":
             _write_gif(video, temporary)
         else:
-            with av.open(os.path.abspath(temporary), "w", options={"movflags": "+faststart+use_metadata_tags"} if ending == ".mp4" else {}) as container:
+            with av.open(os.path.abspath(temporary), "w", options=_container_options(ending)) as container:
                 if text:
                     container.metadata[KEY] = text
                 _mux(container, video, ending)
-    companion = beside(path)
-    companion.unlink(missing_ok=True)
-    if text and video.latents is not None and ending != ".gif" and not (inside and video.latents.nbytes <= INSIDE):
-        with whole_file(companion) as temporary:
-            save_beside(path, video.latents, temporary)
+    _save_latents(path, video.latents if text and ending != ".gif" else None, inside)
     return path
+
+
+class GrowingFile:
+    """An .mp4, .webm or .mkv that grows frame by frame and plays at any time up to the last frames that the encoder still holds back.
+
+    An MP4 consists of fragments of KEYFRAMES frames. `finish` copies it, without encoding again, to the file that is wanted.
+    """
+
+    def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
+        self.path, ending = path, path.suffix.lower()
+        options = {"flush_packets": "1", **({"movflags": "+frag_keyframe+empty_moov+default_base_moof"} if ending == ".mp4" else {})}
+        self._container = av.open(os.path.abspath(path), "w", options=options)
+        more = {"x264-params": "rc-lookahead=8"} if ending == ".mp4" else {"lag-in-frames": "0"} if ending == ".webm" else {}
+        self._stream = _picture_stream(self._container, width, height, fps, ending, {"g": str(KEYFRAMES), **more} if more else {})
+        self._open = True
+
+    def add(self, frames: np.ndarray) -> None:
+        """Frames uint8 [n H W 3] at the end."""
+        for image in frames:
+            self._container.mux(self._stream.encode(_picture(image, self.path.suffix.lower())))
+
+    def close(self) -> None:
+        """What the encoder holds back goes to the file."""
+        if self._open:
+            self._open = False
+            self._container.mux(self._stream.encode())
+            self._container.close()
+
+    def finish(self, path: Path, metadata: dict[str, Any], latents: np.ndarray | None) -> None:
+        """The whole file `path` with its memory, as `write` makes it; this one goes."""
+        self.close()
+        text = to_text(metadata, latents)
+        with whole_file(path) as temporary, av.open(os.path.abspath(self.path)) as source:
+            container = av.open(os.path.abspath(temporary), "w", options=_container_options(path.suffix.lower()))
+            if text:
+                container.metadata[KEY] = text
+            stream = container.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(source.streams.video[0]):
+                if packet.dts is not None:  # not the empty one at the end
+                    packet.stream = stream
+                    container.mux(packet)
+            container.close()
+        _save_latents(path, latents if text else None, inside=True)
+        self.path.unlink()
+
+
+def _container_options(ending: str) -> dict[str, str]:
+    return {"movflags": "+faststart+use_metadata_tags"} if ending == ".mp4" else {}
+
+
+def _save_latents(path: Path, latents: np.ndarray | None, inside: bool) -> None:
+    """Beside the finished file, if they are too large to be inside; what lay there goes."""
+    beside(path).unlink(missing_ok=True)
+    if latents is not None and not (inside and latents.nbytes <= INSIDE):
+        with whole_file(beside(path)) as temporary:
+            save_beside(path, latents, temporary)
 
 
 def encode_lossless(video: Video) -> bytes:
@@ -223,9 +276,20 @@ def _palette_frame(image: Image.Image) -> av.VideoFrame:
 
 def _mux(container: Any, video: Video, ending: str) -> None:
     _, height, width, _ = video.frames.shape
-    rate = Fraction(video.fps).limit_denominator(1001)
+    stream = _picture_stream(container, width, height, video.fps, ending, {})
+    sound = _sound_stream(container, video, ending)
+    for number, image in enumerate(video.frames):
+        container.mux(stream.encode(_picture(image, ending)))
+        if sound is not None:
+            container.mux(_encode_sound(sound, video, number))
+    container.mux(stream.encode())
+    if sound is not None:
+        container.mux(sound.encode())
+
+
+def _picture_stream(container: Any, width: int, height: int, fps: float, ending: str, more: dict[str, str]) -> Any:
     codec, options = CODECS[ending]
-    stream = container.add_stream(codec, rate=rate, options=options)
+    stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options={**options, **more})
     if ending == ".mkv":
         stream.pix_fmt = "bgr0"
     else:
@@ -233,17 +297,12 @@ def _mux(container: Any, video: Video, ending: str) -> None:
         stream.codec_context.color_primaries = stream.codec_context.color_trc = stream.codec_context.colorspace = 1  # BT.709
         stream.codec_context.color_range = 1  # limited
     stream.width, stream.height = width, height
-    sound = _sound_stream(container, video, ending)
-    for number, image in enumerate(video.frames):
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        if ending != ".mkv":
-            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-        container.mux(stream.encode(frame))
-        if sound is not None:
-            container.mux(_encode_sound(sound, video, number))
-    container.mux(stream.encode())
-    if sound is not None:
-        container.mux(sound.encode())
+    return stream
+
+
+def _picture(image: np.ndarray, ending: str) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    return frame if ending == ".mkv" else frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
 
 
 def _sound_stream(container: Any, video: Video, ending: str) -> Any:
