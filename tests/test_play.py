@@ -26,7 +26,7 @@ from reverie.patches.positions import token_positions
 from reverie.sampling.canvas import WINDOW
 from reverie.sampling.play import parse_script, script_of
 from reverie.sampling.reverie import Reverie
-from reverie.sampling.stream import CONTEXT_NOISE
+from reverie.sampling.stream import Context
 
 SIZE = {"size": "48x32", "num_steps": 2}
 
@@ -76,9 +76,9 @@ def test_the_cache_equals_what_the_window_alone_gives(dreamer: Reverie, steps: i
         session.advance(action)
     seen = min(steps, WINDOW - 1)
     indices = range(steps - seen, steps)
-    context = [mix(patchify(session.latents[n]), patchify(latent_noise(5, n, session.shape, "context")), torch.tensor(CONTEXT_NOISE)) for n in indices]
+    context = [mix(patchify(session.latents[n]), patchify(latent_noise(5, n, session.shape, "context")), torch.tensor(Context.noise)) for n in indices]
     new = torch.randn(len(context[0]), 64, generator=torch.Generator().manual_seed(0))
-    sigma, plane = torch.tensor([CONTEXT_NOISE] * seen + [0.7]), len(new)
+    sigma, plane = torch.tensor([Context.noise] * seen + [0.7]), len(new)
     rows = torch.from_numpy(action_rows([word for word in [*(actions[n] for n in indices), "left"] for _ in range(4)]))
     whole = Piece(
         torch.cat([*context, new]),

@@ -30,7 +30,7 @@ from reverie.patches.patches import PATCH, patchify, unpatchify
 from reverie.patches.positions import latent_times, token_positions
 from reverie.sampling.canvas import WINDOW
 from reverie.sampling.sampler import SamplerConfig
-from reverie.sampling.stream import CONTEXT_NOISE
+from reverie.sampling.stream import Context
 from reverie.sampling.tasks import MAX_FRAMES, check_request, parse_size
 from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Cache
@@ -97,7 +97,7 @@ class Play:
             x = step(x, value, now, after)
         self.latents.append(unpatchify(x, (1, *self.plane)))
         self.actions.append(action)
-        self._see(mix(x, patchify(latent_noise(self.seed, index, self.shape, "context")), torch.tensor(CONTEXT_NOISE)), acted)
+        self._see(mix(x, patchify(latent_noise(self.seed, index, self.shape, "context")), torch.tensor(Context.noise)), acted)
         video, self._decoder = self.dreamer.autoencoder.decode_piece(self.latents[-1][None], self._decoder)
         frames = ((video[0].permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()[:, : self.height, : self.width]
         self.frames.append(np.ascontiguousarray(frames))
@@ -107,7 +107,7 @@ class Play:
         """Take a finished latent into the window and its cache; when the window moves, read what is left in it again."""
         moves = len(self.window) == CONTEXT
         self.window.append((tokens, acted))
-        level = torch.tensor(CONTEXT_NOISE)
+        level = torch.tensor(Context.noise)
         if moves:
             self.cache = self.dreamer.transformer.remember(self._pack(self.window, 0, level), self.condition)
         else:
