@@ -8,7 +8,7 @@ import torch
 
 import reverie
 from reverie.cli import main
-from reverie.evaluation.bench import H100, Machine, Step, computed, flops_of, forward_flops, network, on, piece, texts, timing
+from reverie.evaluation.bench import H100, Machine, Step, computed, flops_of, network, on, piece, texts, timing
 from reverie.layers.precision import Linear, linear_gelu
 from reverie.patches.packing import pack
 from reverie.presets import default, tiny
@@ -47,7 +47,7 @@ def test_operations_are_counted_as_the_products_that_run():
     net = network(tiny().transformer, HERE)
     packed, condition = on("cpu", pack([piece((5, 8, 8))])), texts(net, 1, HERE)
     counted = flops_of(lambda: net.denoise(packed, condition))  # with gradients attention is plain products, which torch counts
-    assert forward_flops(net, 320) == pytest.approx(counted, rel=0.02)  # the rest are products per noise level
+    assert net.estimate_flops(320) == pytest.approx(counted, rel=0.02)  # the rest are products per noise level
 
 
 def test_what_an_h100_would_take_is_bound_by_its_memory_for_one_clip_and_by_products_for_many():
@@ -55,7 +55,7 @@ def test_what_an_h100_would_take_is_bound_by_its_memory_for_one_clip_and_by_prod
         net = Transformer(default().transformer)
     parameters = sum(p.numel() for p in net.parameters())
     assert computed(net, 1, 64) == pytest.approx((2 * parameters + 120 * 64 * 320 * 10) / H100["bytes_per_second"])
-    assert computed(net, 1, 32768) == pytest.approx(forward_flops(net, 32768) / H100["flops"])
+    assert computed(net, 1, 32768) == pytest.approx(net.estimate_flops(32768) / H100["flops"])
 
 
 def test_a_step_trains():

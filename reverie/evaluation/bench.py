@@ -130,17 +130,6 @@ def texts(net: Transformer, count: int, machine: Machine) -> Condition:
     return net.prepare(torch.randn(count, TEXT, net.config.text_width, device=machine.device), torch.ones(count, TEXT, dtype=torch.bool, device=machine.device))
 
 
-def forward_flops(net: Transformer, length: int, words: int = TEXT) -> float:
-    """Operations of one evaluation of one clip under a text whose keys and values are there: every product that grows with the tokens.
-
-    (Transformer.estimate_flops counts those of a text as if every token of the clip had its own, and no products with them.)
-    """
-    unused = (".cross.k.", ".cross.v.", ".table")
-    matrices = sum(p.numel() for name, p in net.blocks.named_parameters() if p.ndim == 2 and not any(part in f".{name}." for part in unused))
-    matrices += sum(layer.weight.numel() for layer in (net.embed, net.place, net.out))
-    return 2.0 * length * matrices + 4.0 * net.config.depth * net.config.width * length * (length + words)
-
-
 def flops_of(work: Callable[[], Any]) -> float:
     """Operations of the products and convolutions of a call, as torch counts them (the CPU's fused attention it does not count)."""
     with FlopCounterMode(display=False) as counter:
@@ -181,7 +170,7 @@ class Step:
         self.mask = torch.ones(len(grids), TEXT, dtype=torch.bool, device=machine.device)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=1e-4, fused=True)
         self.tokens = sum(self.packed.lengths)
-        self.flops = 3.0 * sum(forward_flops(self.net, length) for length in self.packed.lengths)
+        self.flops = 3.0 * sum(self.net.estimate_flops(length) for length in self.packed.lengths)
 
     def __call__(self) -> None:
         clean = self.packed.tokens
@@ -208,7 +197,7 @@ def measure_forward(config: TransformerConfig, machine: Machine, effort: Effort)
         net = network(config, machine)
         packed, condition = on(machine.device, pack([piece(grid)] * count)), texts(net, count, machine)
         length = packed.lengths[0]
-        amounts = {"tokens": float(count * length), "flops": count * forward_flops(net, length)}
+        amounts = {"tokens": float(count * length), "flops": count * net.estimate_flops(length)}
         row: dict[str, Any] = {"eager": timing(seconds_of(lambda n=net, p=packed, c=condition: n.denoise(p, c), machine.device, effort.rounds), amounts, machine.products)}  # type: ignore[misc]
         if effort.compiled:
             row["compiled"] = timing(compiled(net, packed, condition, machine, effort), amounts, machine.products)
@@ -230,7 +219,7 @@ def computed(net: Transformer, count: int, length: int) -> float:
     """Seconds on one H100 from operations and bytes alone, the larger of the two: computed, not measured; no kernel is that good."""
     weights = 2.0 * sum(p.numel() for p in net.parameters())
     moved = weights + TOUCHED * count * length * net.config.width * net.config.depth
-    return max(count * forward_flops(net, length) / H100["flops"], moved / H100["bytes_per_second"])
+    return max(count * net.estimate_flops(length) / H100["flops"], moved / H100["bytes_per_second"])
 
 
 @torch.inference_mode()
@@ -243,7 +232,7 @@ def measure_lengths(config: TransformerConfig, machine: Machine, effort: Effort)
         rounds = effort.rounds if length < 8192 else 1
         middle = statistics.median(seconds_of(lambda p=packed, c=condition: net.denoise(p, c), machine.device, rounds))  # type: ignore[misc]
         memory = peak_memory(machine.device) - before
-        rows.append({"tokens": length, "us_per_token": _short(1e6 * middle / length), "grown_bytes_per_token": round(memory / length), "share_of_peak": round(forward_flops(net, length) / middle / machine.products, 3)})  # fmt: skip
+        rows.append({"tokens": length, "us_per_token": _short(1e6 * middle / length), "grown_bytes_per_token": round(memory / length), "share_of_peak": round(net.estimate_flops(length) / middle / machine.products, 3)})  # fmt: skip
     return rows
 
 

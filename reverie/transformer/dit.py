@@ -232,7 +232,9 @@ class Transformer(nn.Module):
             raise ValueError(f"actions of {actions.shape[1]} numbers for a model whose action_width is {self.config.action_width}: it cannot be steered by them")
         return self.actions(actions)
 
-    def estimate_flops(self, num_tokens: int) -> int:
-        """Floating-point operations of one forward pass of one clip: 2 per weight of the blocks and token, plus attention."""
-        per_token = 2 * sum(p.numel() for p in self.blocks.parameters() if p.ndim == 2)
-        return num_tokens * (per_token + 4 * self.config.depth * self.config.width * num_tokens)
+    def estimate_flops(self, num_tokens: int, num_words: int = 64) -> int:
+        """Floating-point operations of one forward pass of one clip under a text whose keys and values are there: all products that grow with the tokens."""
+        unused = (".cross.k.", ".cross.v.", ".table")  # grow with the text; no product
+        matrices = sum(p.numel() for name, p in self.blocks.named_parameters() if p.ndim == 2 and not any(part in f".{name}." for part in unused))
+        matrices += sum(layer.weight.numel() for layer in (self.embed, self.place, self.out))
+        return 2 * num_tokens * (matrices + 2 * self.config.depth * self.config.width * (num_tokens + num_words))
