@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 
-def resolution_shift(num_values: int) -> float:
-    """How far levels move towards noise for a clip of `num_values` latent numbers: 2.5 sqrt(n / 4096) within 1 and 10 (SD3, eq. 23).
+def resolution_shift(num_tokens: int) -> float:
+    """How far levels move towards noise for a clip of so many spacetime patches: 2.5 sqrt(n / 64) within 1 and 10 (SD3, eq. 23).
 
-    The factor is measured: more than half of the error that a network can still remove from a clip of 2 s at 128x128 it removes
-    between sigma 1 and 0.9, where without the factor lie a fifth of the levels. There it is decided what moves where.
+    What many places show together is drowned only by more noise; further channels of a place are detail and do not count. The factor
+    is measured: more than half of the error that a network can still remove from a clip of 2 s at 128x128 it removes between sigma 1
+    and 0.9, where without the factor lie a fifth of the levels. There it is decided what moves where.
     """
-    return min(10.0, max(1.0, 2.5 * math.sqrt(num_values / 4096)))
+    return min(10.0, max(1.0, 2.5 * math.sqrt(num_tokens / 64)))
 
 
 def shifted(u: Tensor, shift: float) -> Tensor:

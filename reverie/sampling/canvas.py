@@ -160,10 +160,10 @@ class Canvas:
 
     @property
     def seen(self) -> int:
-        """How many latent numbers the network sees at once."""
+        """How many tokens the network sees at once."""
         t, h, w = self.grid
         _, _, rows, columns = self.tiles[0] if self.tiles else (0, 0, h, w)
-        return self.latents.shape[0] * PATCH**2 * min(t, WINDOW) * rows * columns
+        return min(t, WINDOW) * rows * columns
 
     @property
     def at_once(self) -> bool:

@@ -56,7 +56,7 @@ class Play:
         h, w = (-(-side // PADDING) * PADDING // SPATIAL for side in (self.height, self.width))
         self.shape, self.plane = (dreamer.channels, 1, h, w), (h // PATCH, w // PATCH)
         self.extras, self.times = extras_of(self.width, self.height, fps), latent_times(WINDOW, fps)
-        self.schedule = levels(config.num_steps, resolution_shift(WINDOW * dreamer.channels * h * w))  # of a clip as long as the window
+        self.schedule = levels(config.num_steps, resolution_shift(WINDOW * h * w // PATCH**2))  # of a clip as long as the window
         self.actions: list[str] = []
         self.latents: list[Tensor] = []  # clean, [C 1 h w]
         self.frames: list[np.ndarray] = []  # uint8 [4 H W 3]

@@ -1,5 +1,6 @@
 """One loss per network, in the form that training/loop.py asks for."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,7 +106,8 @@ class Lesson:
 def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | None = None) -> Lesson:
     """A clip with noise by `pattern`, or one that is drawn. Tokens of a clip with a still that is not shown have its kind of pattern."""
     frames, height, width = clip.latents.shape[1], clip.latents.shape[2] // PATCH, clip.latents.shape[3] // PATCH
-    drawn = patterns.draw(rng, (frames - clip.stills, height, width), resolution_shift(clip.latents.numel()), clip.kind or pattern, clip.stills)
+    shown = (frames - clip.stills, height, width)
+    drawn = patterns.draw(rng, shown, resolution_shift(math.prod(shown)), clip.kind or pattern, clip.stills)
     clean, levels = patchify(clip.latents), torch.from_numpy(drawn.levels).flatten()
     noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), np.float32))
     scale = float(2 ** rng.uniform(-0.137, 0.137))  # 10% of jitter in the scale of the picture plane
