@@ -79,7 +79,7 @@ def check_pair(autoencoder: Autoencoder, config: TransformerConfig) -> None:
     """ValueError unless the transformer's tokens have the width of the autoencoder's patches."""
     width = PATCH**2 * autoencoder.config.latent_channels
     if config.token_width != width:
-        raise ValueError(f"token_width is {config.token_width}: patches of this autoencoder's latents have {width} numbers")
+        raise ValueError(f"token_width is {config.token_width}: patches of this autoencoder's latents have {width} numbers (--set transformer.token_width={width} trains for them)")
 
 
 def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> "Reverie":
