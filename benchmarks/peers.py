@@ -20,6 +20,7 @@ from diffusers import AutoencoderKLLTXVideo, AutoencoderKLWan, WanTransformer3DM
 from reverie.autoencoder.autoencoder import Autoencoder
 from reverie.evaluation.bench import FULL, QUICK, TEXT, Effort, Machine, Step, flops_of, measure_machine, network, on, piece, ready, seconds_of, texts
 from reverie.patches.packing import pack
+from reverie.patches.patches import PATCH
 from reverie.presets import default, tiny
 from reverie.transformer.dit import TransformerConfig
 
@@ -27,8 +28,9 @@ from reverie.transformer.dit import TransformerConfig
 def wan(config: TransformerConfig) -> WanTransformer3DModel:
     """Wan's transformer of our width, depth, heads and feed-forward."""
     torch.manual_seed(0)
+    channels = config.token_width // PATCH**2
     return WanTransformer3DModel(
-        patch_size=(1, 2, 2), num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, in_channels=16, out_channels=16, text_dim=config.text_width,
+        patch_size=(1, PATCH, PATCH), num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, in_channels=channels, out_channels=channels, text_dim=config.text_width,
         freq_dim=256, ffn_dim=config.feedforward, num_layers=config.depth, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
     )  # fmt: skip
 
@@ -53,7 +55,7 @@ def training(config: TransformerConfig, machine: Machine, effort: Effort) -> dic
     step = Step(config, machine, [(5, 8, 8)] * count)
     peer = wan(config).train()
     optimizer = torch.optim.AdamW(peer.parameters(), lr=1e-4, fused=True)
-    latents, text, time = torch.randn(count, 16, 5, 16, 16), torch.randn(count, TEXT, config.text_width), torch.full((count,), 600.0)
+    latents, text, time = torch.randn(count, config.token_width // PATCH**2, 5, 16, 16), torch.randn(count, TEXT, config.text_width), torch.full((count,), 600.0)
 
     def theirs() -> None:
         with autocast(machine):
@@ -73,8 +75,11 @@ def forwards(config: TransformerConfig, machine: Machine, effort: Effort) -> dic
     figures: dict[str, Any] = {}
     for count, (t, h, w) in effort.forwards:
         ours, peer = network(config, machine), wan(config).to(machine.dtype).eval()
-        packed, condition = on("cpu", pack([piece((t, h, w))] * count)), texts(ours, count, machine)
-        latents, text = torch.randn(count, 16, t, 2 * h, 2 * w, dtype=machine.dtype), torch.randn(count, TEXT, config.text_width, dtype=machine.dtype)
+        packed, condition = on("cpu", pack([piece((t, h, w), config.token_width)] * count)), texts(ours, count, machine)
+        latents, text = (
+            torch.randn(count, config.token_width // PATCH**2, t, PATCH * h, PATCH * w, dtype=machine.dtype),
+            torch.randn(count, TEXT, config.text_width, dtype=machine.dtype),
+        )
         time = torch.full((count,), 600.0)
 
         def one(ours: Any = ours, packed: Any = packed, condition: Any = condition) -> None:

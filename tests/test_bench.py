@@ -1,6 +1,8 @@
 """`reverie bench`: it runs, its arithmetic is right, it ends in one JSON line. (What it measures is never asserted.)"""
 
+import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,10 @@ import torch
 
 import reverie
 from reverie.cli import main
-from reverie.evaluation.bench import H100, Machine, Step, computed, flops_of, network, on, piece, texts, timing
+from reverie.evaluation.bench import H100, Machine, Step, computed, flops_of, measure_agreement, network, on, piece, texts, timing
 from reverie.layers.precision import Linear, linear_gelu
 from reverie.patches.packing import pack
-from reverie.presets import default, tiny
+from reverie.presets import PRESETS, Preset, default, tiny
 from reverie.transformer.dit import Transformer
 
 HERE = Machine("cpu", torch.float32, 1e12, 1e12)
@@ -45,7 +47,7 @@ def test_rates_and_shares_are_those_of_the_median():
 
 def test_operations_are_counted_as_the_products_that_run():
     net = network(tiny().transformer, HERE)
-    packed, condition = on("cpu", pack([piece((5, 8, 8))])), texts(net, 1, HERE)
+    packed, condition = on("cpu", pack([piece((5, 8, 8), net.config.token_width)])), texts(net, 1, HERE)
     counted = flops_of(lambda: net.denoise(packed, condition))  # with gradients attention is plain products, which torch counts
     assert net.estimate_flops(320) == pytest.approx(counted, rel=0.02)  # the rest are products per noise level
 
@@ -88,3 +90,9 @@ def test_keys_and_values_of_a_text_are_made_once_per_prompt(model_folder: Path, 
     for _ in range(3):
         session.advance("left")
     assert calls == [2, 2]
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_clips_are_as_wide_as_the_tokens_of_every_preset(preset: Callable[[], Preset]):
+    config = dataclasses.replace(preset().transformer, width=64, depth=1, heads=1, feedforward=64)  # its tokens in a small network
+    assert all(row["agrees"] for row in measure_agreement(config, HERE).values())

@@ -390,6 +390,13 @@ def test_a_preview_is_the_mean_colour_of_what_the_linear_codec_shows(autoencoder
     assert torch.allclose(autoencoder.preview(blocks), linear.unflatten(-1, (-1, 3)).mean(-2).permute(0, 4, 1, 2, 3).clamp(-1, 1), atol=1e-5)
 
 
+def refuses(board: str, old: str, new: str, message: str) -> None:
+    """The storyboard `board` with `new` in place of `old` is refused with this message."""
+    assert old in board
+    with pytest.raises(ValueError, match=message):
+        storyboard.parse(board.replace(old, new, 1))
+
+
 BOARD = """size = "48x32"
 seed = 4
 [subjects]
@@ -471,9 +478,7 @@ def test_what_persists_is_seen_by_every_shot_that_names_it(dreamer: Reverie, tmp
     ],
 )  # fmt: skip
 def test_a_wrong_cast_is_refused_with_the_line(old: str, new: str, message: str):
-    assert old in CAST
-    with pytest.raises(ValueError, match=message):
-        storyboard.parse(CAST.replace(old, new, 1))
+    refuses(CAST, old, new, message)
 
 
 @pytest.mark.parametrize(
@@ -485,6 +490,4 @@ def test_a_wrong_cast_is_refused_with_the_line(old: str, new: str, message: str)
     ],
 )  # fmt: skip
 def test_a_wrong_storyboard_is_refused_with_the_line(old: str, new: str, message: str):
-    assert old in BOARD
-    with pytest.raises(ValueError, match=message):
-        storyboard.parse(BOARD.replace(old, new, 1))
+    refuses(BOARD, old, new, message)

@@ -112,11 +112,11 @@ def ready(net: Any, device: str, dtype: torch.dtype) -> Any:
     return net.to(device).eval()
 
 
-def piece(grid: tuple[int, int, int], sigma: float = 0.6) -> Piece:
-    """A clip of noise with one noise level per latent frame."""
+def piece(grid: tuple[int, int, int], width: int, sigma: float = 0.6) -> Piece:
+    """A clip of noise in tokens of `width` numbers, with one noise level per latent frame."""
     t, h, w = grid
     level_ids = torch.arange(t).repeat_interleave(h * w)
-    return Piece(torch.randn(t * h * w, 64), token_positions(torch.arange(t) / 2, (h, w)), torch.full((t,), sigma), level_ids, extras_of(16 * w, 16 * h, 8.0))
+    return Piece(torch.randn(t * h * w, width), token_positions(torch.arange(t) / 2, (h, w)), torch.full((t,), sigma), level_ids, extras_of(16 * w, 16 * h, 8.0))
 
 
 def on(device: str, packed: Pack) -> Pack:
@@ -165,7 +165,7 @@ class Step:
     def __init__(self, config: TransformerConfig, machine: Machine, grids: Sequence[tuple[int, int, int]]) -> None:
         self.net = network(config, machine, training=True)
         self.net.compute_dtype = machine.dtype
-        self.packed = on(machine.device, pack([piece(grid) for grid in grids]))
+        self.packed = on(machine.device, pack([piece(grid, config.token_width) for grid in grids]))
         self.features = torch.randn(len(grids), TEXT, config.text_width, device=machine.device)
         self.mask = torch.ones(len(grids), TEXT, dtype=torch.bool, device=machine.device)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=1e-4, fused=True)
@@ -195,7 +195,7 @@ def measure_forward(config: TransformerConfig, machine: Machine, effort: Effort)
     figures: dict[str, Any] = {}
     for count, grid in effort.forwards:
         net = network(config, machine)
-        packed, condition = on(machine.device, pack([piece(grid)] * count)), texts(net, count, machine)
+        packed, condition = on(machine.device, pack([piece(grid, config.token_width)] * count)), texts(net, count, machine)
         length = packed.lengths[0]
         amounts = {"tokens": float(count * length), "flops": count * net.estimate_flops(length)}
         row: dict[str, Any] = {"eager": timing(seconds_of(lambda n=net, p=packed, c=condition: n.denoise(p, c), machine.device, effort.rounds), amounts, machine.products)}  # type: ignore[misc]
@@ -228,7 +228,7 @@ def measure_lengths(config: TransformerConfig, machine: Machine, effort: Effort)
     net, rows = network(config, machine), []
     for length in effort.lengths:
         before = peak_memory(machine.device)
-        packed, condition = on(machine.device, pack([piece((length // 64, 8, 8))])), texts(net, 1, machine)
+        packed, condition = on(machine.device, pack([piece((length // 64, 8, 8), config.token_width)])), texts(net, 1, machine)
         rounds = effort.rounds if length < 8192 else 1
         middle = statistics.median(seconds_of(lambda p=packed, c=condition: net.denoise(p, c), machine.device, rounds))  # type: ignore[misc]
         memory = peak_memory(machine.device) - before
@@ -268,7 +268,7 @@ def measure_autoencoder(config: AutoencoderConfig, machine: Machine, effort: Eff
 @torch.inference_mode()
 def measure_agreement(config: TransformerConfig, machine: Machine) -> dict[str, Any]:
     """How far the device, in fp32 and in the computing dtype, is from fp32 on the CPU: mixed clips, one of them causal."""
-    pieces = [piece((2, 3, 5)), dataclasses.replace(piece((3, 4, 4)), causal=True), piece((1, 4, 4))]
+    pieces = [dataclasses.replace(piece(grid, config.token_width), causal=causal) for grid, causal in (((2, 3, 5), False), ((3, 4, 4), True), ((1, 4, 4), False))]
     packed = pack(pieces)
     here = Machine("cpu", torch.float32, 0.0, 0.0)
     exact = network(config, here)
