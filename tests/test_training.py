@@ -13,6 +13,7 @@ import torch
 
 import reverie
 from reverie.cli import main
+from reverie.layers.weights import load_weights
 from reverie.sampling.reverie import load_autoencoder
 from reverie.training.optim import rate_factor
 
@@ -87,11 +88,23 @@ def test_a_transformer_that_does_not_fit_or_swapped_weights_are_refused(footage_
     pair = [str(model_folder / f"{name}.safetensors") for name in ("autoencoder", "transformer")]
     common = ["train", "transformer", "--preset", "tiny", "--data", str(footage_folder), "--run", str(tmp_path / "run")]
     assert main([*common, "--autoencoder", pair[0], "--set", "transformer.token_width=32"]) == 2
-    assert "have 64 numbers" in capsys.readouterr().err
+    assert "token_width follows from the autoencoder: leave it out" in capsys.readouterr().err
     assert main(["train", "bundle", "--autoencoder", pair[1], "--transformer", pair[0], "-o", str(tmp_path / "model")]) == 2
     assert "called transformer" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert main([*AUTOENCODER, "--data", str(footage_folder), "--run", str(tmp_path / "file")]) == 2
+
+
+def test_tokens_are_as_wide_as_the_autoencoder_says(footage_folder: Path, tmp_path: Path):
+    """A preset for wide tokens with the bundled autoencoder, and with a nested one of half the channels."""
+    run = ["train", "transformer", "--data", str(footage_folder), "--set", "transformer_training.num_steps=1", "transformer_training.batch_size=2"]
+    small = ["transformer.width=64", "transformer.depth=1", "transformer.heads=1", "transformer.feedforward=64"]
+    assert main([*run, *small, "--run", str(tmp_path / "bundled")]) == 0
+    assert load_weights(tmp_path / "bundled" / "transformer.safetensors", "transformer")[1]["config"]["token_width"] == 64
+    common = ["--preset", "tiny", "--data", str(footage_folder), "--set", "autoencoder_training.num_steps=1"]
+    assert main(["train", "autoencoder", *common, "--run", str(tmp_path / "ae")]) == 0
+    assert main([*run, *small, "--autoencoder", str(tmp_path / "ae" / "autoencoder-8.safetensors"), "--run", str(tmp_path / "nested")]) == 0
+    assert load_weights(tmp_path / "nested" / "transformer.safetensors", "transformer")[1]["config"]["token_width"] == 32
 
 
 def test_other_footage_in_the_same_run_is_refused(footage_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -112,6 +112,8 @@ def train_transformer(options: argparse.Namespace) -> dict[str, Any]:
         videos = [dreamer.generate(prompt, seed=n) for n, prompt in enumerate(SAMPLE_PROMPTS)]
         save_sheet(contact_sheet(videos, SAMPLE_PROMPTS), path)
 
+    if any(setting.startswith("transformer.token_width") for setting in options.set):
+        raise ValueError("transformer.token_width follows from the autoencoder: leave it out")
     preset, footage, stretch = _preset(options), Footage(options.data), _stretch(options)
     autoencoder = options.autoencoder or BUNDLED / "autoencoder.safetensors"
     with _world() as (world, reporter):

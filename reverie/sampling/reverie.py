@@ -75,11 +75,9 @@ def latents_name(about: dict[str, Any]) -> str:
     return about.get("latents", about["digest"])
 
 
-def check_pair(autoencoder: Autoencoder, config: TransformerConfig) -> None:
-    """ValueError unless the transformer's tokens have the width of the autoencoder's patches."""
-    width = PATCH**2 * autoencoder.config.latent_channels
-    if config.token_width != width:
-        raise ValueError(f"token_width is {config.token_width}: patches of this autoencoder's latents have {width} numbers (--set transformer.token_width={width} trains for them)")
+def token_width_of(autoencoder: Autoencoder) -> int:
+    """Numbers of one spacetime patch of its latents."""
+    return PATCH**2 * autoencoder.config.latent_channels
 
 
 def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> "Reverie":
@@ -98,7 +96,8 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
         raise ValueError(f"{folder}: the transformer was trained with text encoder {about['text']}, this one is {encoder.digest}")
     with torch.device("meta"):
         transformer = Transformer(from_dict(TransformerConfig, about["config"]))
-    check_pair(autoencoder, transformer.config)
+    if transformer.config.token_width != token_width_of(autoencoder):
+        raise ValueError(f"{folder}: token_width is {transformer.config.token_width}, patches of this autoencoder's latents have {token_width_of(autoencoder)} numbers")
     transformer.load_state_dict(tensors, assign=True)
     return Reverie(autoencoder, transformer.eval(), encoder, about["digest"], tuple(about["vocabulary"]), dtype or fast_dtype())
 

@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from reverie.data.sampling import CUTS, Packs, check_batch, check_budget, crops_
 from reverie.data.shards import Footage
 from reverie.layers.precision import fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
-from reverie.sampling.reverie import Reverie, check_pair, latents_name, load_autoencoder, save_autoencoder
+from reverie.sampling.reverie import Reverie, latents_name, load_autoencoder, save_autoencoder, token_width_of
 from reverie.text.encoder import sentence_encoder
 from reverie.text.vocabulary import vocabulary_of
 from reverie.training.distributed import World
@@ -151,7 +151,7 @@ def transformer_run(
     """A transformer from the latents of footage, in batches of `parts` parts; `draw` makes a sheet of samples.
 
     The footage is encoded first, once, if the disk has room for its latents, else whenever a clip is needed (dry: always).
-    `start` is a weights file with the same config and autoencoder to begin from, instead of random weights; `held_out` is footage to validate with.
+    Tokens are as wide as patches of the autoencoder's latents, whatever `config` says. `start` is a weights file with the same config and autoencoder to begin from, instead of random weights; `held_out` is footage to validate with.
     """
     if not training.tokens_per_step:
         check_batch(training.batch_size, len(footage), parts)
@@ -160,7 +160,7 @@ def transformer_run(
     torch.manual_seed(training.seed)
     encoder = sentence_encoder()
     autoencoder, about_autoencoder = load_autoencoder(autoencoder_path)
-    check_pair(autoencoder, config)
+    config = replace(config, token_width=token_width_of(autoencoder))
     precision = _precision(folder, training, world)
     autoencoder.compute_dtype = precision
     network = Transformer(config)
