@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +59,23 @@ class MortalWorld(Diorama):
             self.mark.touch()
             os._exit(139)
         return super().film(scene, format)
+
+
+def test_processes_end_with_a_killed_parent(tmp_path: Path):
+    script = "import sys; from reverie.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", script, "worlds", "render", "--num-clips", "2000", "--num-frames", "33", "-o", str(tmp_path / "footage"), "--processes", "2"]
+    parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    listing, workers, deadline = Path(f"/proc/{parent.pid}/task/{parent.pid}/children"), set[str](), time.monotonic() + 60
+    while len(workers) < 2:
+        assert parent.poll() is None and time.monotonic() < deadline
+        workers = {pid for pid in listing.read_text().split() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+        time.sleep(0.05)
+    time.sleep(3)  # they have imported what they need, or are about to
+    parent.kill()
+    parent.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a process goes on for nobody"
+        time.sleep(0.05)
 
 
 def test_a_process_that_dies_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,7 @@ import json
 import logging
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -47,7 +48,7 @@ def render(world: World, seed: int, num_clips: int, formats: Sequence[Format], f
             yield done, num_clips
         return
     for attempt in range(ATTEMPTS):
-        pool = ProcessPoolExecutor(min(processes, len(waiting)), multiprocessing.get_context("spawn"))
+        pool = ProcessPoolExecutor(min(processes, len(waiting)), multiprocessing.get_context("spawn"), _end_with_parent)
         try:
             for future in as_completed([pool.submit(_shard, job) for job in waiting]):
                 done += future.result()
@@ -81,14 +82,23 @@ def _path(world: World, seed: int, start: int, stop: int, formats: tuple[Format,
     return folder / f"{world.name}-{seed}-{start:07d}-{stop:07d}.tar"
 
 
+def _end_with_parent() -> None:
+    """A process of the pool waits for ever for a parent that was killed; this one then ends at once."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _shard(job: tuple[World, int, int, int, tuple[Format, ...], Path]) -> int:
     world, seed, start, stop, formats, _ = job
-    parent = multiprocessing.parent_process()
 
     def clips():
         for index in range(start, stop):
-            if parent is not None and not parent.is_alive():
-                raise SystemExit  # nobody waits for this process any more
             for attempt in range(REPLACEMENTS):  # what training must not see is never written
                 video, filmed = world.film(world.scene(seed, index + attempt * STRIDE), formats[index % len(formats)])
                 if not filmed.held_out:
