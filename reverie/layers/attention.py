@@ -7,7 +7,7 @@ clips and times (its results are tested on the CPU; no GPU has run it yet).
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
 import torch
@@ -104,13 +104,14 @@ def packed_attention(q: Tensor, k: Tensor, v: Tensor, sight: Sight) -> Tensor:
     """Self-attention inside each clip: q [L N K], k and v [S + L N K] -> [L N K]."""
     if sight.blocks is not None:
         return _flex(q.device.type)(*(x.transpose(0, 1)[None] for x in (q, k, v)), block_mask=sight.blocks)[0].transpose(0, 1)
-    out, first, start, key_start = [], 0, 0, 0
-    for count, mask in sight.segments:
-        length, keys = sight.lengths[first], sight.past[first] + sight.lengths[first]
-        stop, key_stop = start + count * length, key_start + count * keys
-        qi, ki, vi = (x.unflatten(0, (count, -1)) for x in (q[start:stop], k[key_start:key_stop], v[key_start:key_stop]))
-        out.append(attend(qi, ki, vi, mask).flatten(0, 1))
-        first, start, key_start = first + count, stop, key_stop
+    firsts = list(accumulate((count for count, _ in sight.segments), initial=0))[:-1]
+    shapes = [(count, sight.lengths[first], sight.past[first]) for (count, _), first in zip(sight.segments, firsts, strict=True)]
+    queries = q.split([count * new for count, new, _ in shapes])  # not slices: the backward of each would fill and add a whole tensor
+    keys, values = (x.split([count * (new + old) for count, new, old in shapes]) for x in (k, v))
+    out = [
+        attend(*(x.unflatten(0, (count, -1)) for x in qkv), mask).flatten(0, 1)
+        for (count, mask), *qkv in zip(sight.segments, queries, keys, values, strict=True)
+    ]  # fmt: skip
     return out[0] if len(out) == 1 else torch.cat(out)
 
 
