@@ -87,11 +87,13 @@ class Sketch:
         """A sphere."""
         self.add("ellipsoid", (radius, radius, radius), at, colour, None, painted)
 
-    def limb(self, start: tuple[float, ...] | np.ndarray, end: tuple[float, ...] | np.ndarray, radius: float, colour: tuple[float, ...], painted: bool = False) -> None:
-        """A capsule from point to point."""
+    def limb(
+        self, start: tuple[float, ...] | np.ndarray, end: tuple[float, ...] | np.ndarray, radius: float, colour: tuple[float, ...], painted: bool = False, shape: str = "capsule"
+    ) -> None:
+        """A capsule from point to point; where it is thin, a box will do, which costs a twentieth."""
         a, b = np.asarray(start, float), np.asarray(end, float)
         length = float(np.linalg.norm(b - a))
-        self.add("capsule", (radius, radius, length / 2), (a + b) / 2, colour, along((b - a) / max(length, 1e-9)), painted)
+        self.add(shape, (radius, radius, length / 2), (a + b) / 2, colour, along((b - a) / max(length, 1e-9)), painted)
 
 
 def shade(colour: tuple[float, ...], share: float) -> tuple[float, ...]:
