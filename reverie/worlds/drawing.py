@@ -34,8 +34,8 @@ class Mood:
 
 
 MOODS = {
-    "": Mood(), "happy": Mood(bounce=3.0, droop=-0.1, tail=0.15, wag=2.2, arms=2.4, hop=0.1), "tired": Mood(bounce=0.5, slump=0.42, droop=0.42, crouch=0.08, lid=0.6, tail=-0.75, wag=0.15),
-    "frightened": Mood(slump=-0.18, crouch=0.22, quiver=0.035, eye=1.7, tail=-0.9, wag=0.0, arms=0.7),
+    "": Mood(), "happy": Mood(bounce=3.0, droop=-0.15, tail=0.3, wag=2.2, arms=2.4, hop=0.16), "tired": Mood(bounce=0.5, slump=0.42, droop=0.7, crouch=0.05, lid=0.6, tail=-0.5, wag=0.15),
+    "frightened": Mood(slump=-0.18, crouch=0.32, quiver=0.05, eye=2.0, tail=-0.9, wag=0.0, arms=0.7),
 }  # fmt: skip
 MANNERS = tuple(name for name in MOODS if name)
 

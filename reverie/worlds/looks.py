@@ -15,6 +15,7 @@ from reverie.worlds.stage import View
 
 FOG = {"day": (206, 213, 220), "sunset": (214, 172, 148), "night": (38, 44, 66)}
 BOX = np.array([[-9.0, -9.0, 0.0], [9.0, 14.0, 8.0]])  # metres: where flakes and drops are
+NEAREST = 4.0  # metres: what falls nearer to the camera would be a blot
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -26,17 +27,19 @@ def finisher(scene: Scene, format: Format) -> Callable[[Sight], np.ndarray] | No
     drops = rng.uniform(BOX[0], BOX[1], (900, 3))
     paper = rng.normal(0, 2.5, (format.height, format.width, 1))
     noises = rng.normal(0, 4.5, (4, format.height, format.width, 1))
+    side = max(2, round((format.height * format.width) ** 0.5 / 48)) if scene.style == "pixel art" else 1  # of a cell
 
     def finish(sight: Sight) -> np.ndarray:
-        image: np.ndarray = sight.pixels.astype(np.float32)
-        if scene.weather:
-            image = _weather(image, sight, scene, drops, sight.frame / format.fps)
+        image: np.ndarray = _cells(sight.pixels.astype(np.float32), side)
+        depth = _cells(sight.depth()[..., None], side)[..., 0] if scene.weather else None  # before anything else is drawn
         if scene.style == "cartoon":
             image = _cartoon(image, sight)
-        elif scene.style == "pixel art":
-            image = _pixels(image)
         elif scene.style == "pencil sketch":
             image = _pencil(image, sight) + paper
+        if depth is not None:
+            image = _weather(image, depth, side, scene, sight.view, drops[::side], sight.frame / format.fps)
+        if scene.style == "pixel art":
+            image = _palette(image).repeat(side, 0)[: format.height].repeat(side, 1)[:, : format.width]
         elif scene.style == "black-and-white film":
             image = _film(image) + noises[sight.frame % 4]
         return np.clip(np.rint(image), 0, 255).astype(np.uint8)
@@ -44,8 +47,10 @@ def finisher(scene: Scene, format: Format) -> Callable[[Sight], np.ndarray] | No
     return finish
 
 
-def _weather(image: np.ndarray, sight: Sight, scene: Scene, drops: np.ndarray, seconds: float) -> np.ndarray:
-    fog, depth = np.array(FOG[scene.time], np.float32), sight.depth()
+def _weather(image: np.ndarray, depth: np.ndarray, side: int, scene: Scene, view: View, drops: np.ndarray, seconds: float) -> np.ndarray:
+    """An image of pixels or of cells of side x side with its weather, as coarse as it is itself; on paper fog leaves it blank, and flakes and drops are grey."""
+    drawn = scene.style == "pencil sketch"
+    fog = np.array((246, 246, 246) if drawn else FOG[scene.time], np.float32)
     if scene.weather == "fog":
         share = 1 - np.exp(-np.maximum(depth - 6.5, 0) / 6.5)[..., None]
         return image * (1 - share) + fog * share
@@ -54,11 +59,12 @@ def _weather(image: np.ndarray, sight: Sight, scene: Scene, drops: np.ndarray, s
     drift = np.zeros_like(drops) if rain else 0.25 * np.sin(1.7 * seconds + drops[:, [1, 2, 0]] * 5) * [1, 1, 0]
     places = BOX[0] + (drops + velocity * seconds + drift - BOX[0]) % (BOX[1] - BOX[0])
     if rain:
-        places = (places[:, None] - velocity * np.linspace(0, 0.055, 12)[:, None]).reshape(-1, 3)
+        places = (places[:, None] - velocity * np.linspace(0, 0.055, 16)[:, None]).reshape(-1, 3)
         image = image * 0.9
-    tone = 0.25 * fog + 0.75 * np.array([232, 238, 246], np.float32)
-    cover = _splat(places, sight.view, depth, 0.014 if rain else 0.055)[..., None]
-    return image * (1 - cover) + tone * cover * (0.75 if scene.time != "night" else 0.55) + image * cover * (0.25 if scene.time != "night" else 0.45)
+    tone = np.full(3, 96, np.float32) if drawn else 0.25 * fog + 0.75 * np.array([232, 238, 246], np.float32)
+    cover = _splat(places, view, depth, side * (0.012 if rain else 0.055))[..., None]
+    strength = 0.75 if scene.time != "night" or drawn else 0.55
+    return image * (1 - strength * cover) + tone * strength * cover
 
 
 def _splat(points: np.ndarray, view: View, far: np.ndarray, radius: float) -> np.ndarray:
@@ -66,7 +72,7 @@ def _splat(points: np.ndarray, view: View, far: np.ndarray, radius: float) -> np
     high, wide = far.shape
     screen, depth = view.project(points, wide / high)
     x, y = screen[:, 0] * wide - 0.5, screen[:, 1] * high - 0.5
-    seen = (depth > 0.5) & (x > -0.5) & (x < wide - 0.5) & (y > -0.5) & (y < high - 0.5)
+    seen = (depth > NEAREST) & (x > -0.5) & (x < wide - 0.5) & (y > -0.5) & (y < high - 0.5)
     x, y, depth = x[seen], y[seen], depth[seen]
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
     clear = depth < far[row, column]
@@ -109,17 +115,22 @@ def _cartoon(image: np.ndarray, sight: Sight) -> np.ndarray:
     return result
 
 
-def _pixels(image: np.ndarray) -> np.ndarray:
-    """Square cells, about 48 across, in few colours."""
-    high, wide = image.shape[:2]
-    side = max(2, round((high * wide) ** 0.5 / 48))
-    starts = [np.arange(0, n, side) for n in (high, wide)]
-    cells = np.add.reduceat(np.add.reduceat(image, starts[0], 0), starts[1], 1)
-    cells /= np.add.reduceat(np.add.reduceat(np.ones((high, wide, 1), np.float32), starts[0], 0), starts[1], 1)
+def _cells(image: np.ndarray, side: int) -> np.ndarray:
+    """[H W C] -> the means of its cells of side x side pixels."""
+    if side == 1:
+        return image
+    high, wide = (np.arange(0, n, side) for n in image.shape[:2])
+    pixels = np.outer(np.diff(high, append=image.shape[0]), np.diff(wide, append=image.shape[1]))[..., None]
+    means: np.ndarray = np.add.reduceat(np.add.reduceat(image, high, 0), wide, 1) / pixels.astype(np.float32)
+    return means
+
+
+def _palette(cells: np.ndarray) -> np.ndarray:
+    """In few and vivid colours."""
     grey = cells @ LUMINANCE
     cells = np.clip(grey[..., None] + 1.25 * (cells - grey[..., None]), 0, 255)
-    cells = np.rint(cells / 36.4) * 36.4
-    return cells.repeat(side, 0)[:high].repeat(side, 1)[:, :wide]
+    colours: np.ndarray = np.rint(cells * 9 / 255) * 255 / 9
+    return colours
 
 
 def _pencil(image: np.ndarray, sight: Sight) -> np.ndarray:

@@ -45,9 +45,15 @@ def _cat(colour: Colour, gait: Gait) -> Sketch:
         for tilt in (-0.04, 0.05):
             s.limb(head + [0.28, side * 0.14, -0.09], head + [0.3, side * 0.5, -0.09 + tilt], 0.012, CREAM, shape="box")
     wave = 0.22 * math.sin(2 * math.pi * 0.8 * gait.time) * max(mood.wag, 0.2)
+    rise, tuck = max(mood.tail, 0.0), max(-0.4 - mood.tail, 0.0)  # a tail that hangs goes between the legs
     points = [
         np.array(p)
-        for p in ((-0.8, 0, 0.95 + bob), (-1.1, wave * 0.4, 1.2 + bob + mood.tail * 0.5), (-1.12, wave, 1.6 + bob + mood.tail), (-0.98, wave * 1.4, 1.85 + bob + mood.tail * 1.4))
+        for p in (
+            (-0.8, 0, 0.95 + bob),
+            (-1.15 + 0.6 * tuck, wave * 0.4, 1.02 + bob + mood.tail * 0.4),
+            (-1.3 + 0.4 * rise + 1.2 * tuck, wave, max(1.25 + bob + mood.tail, 0.15)),
+            (-1.25 + 0.6 * rise + 1.6 * tuck, wave * 1.4, max(1.5 + bob + mood.tail * 1.9, 0.12)),
+        )
     ]
     for a, b in itertools.pairwise(points):
         s.limb(a, b, 0.075, colour if b is not points[-1] else dark)
