@@ -80,6 +80,28 @@ def test_every_clause_of_a_thousand_clips_is_borne_out_and_causes_come_first():
     assert clauses > 100_000 and causes > 500
 
 
+@pytest.mark.slow
+def test_causes_come_before_effects_in_five_hundred_clips():
+    """By their times, and by what the frames show: until its first cause nothing has another state (a candle: its light is not dimmer)."""
+    plays = Counter[str]()
+    for n in itertools.count():
+        scene = WORLD.scene(503, n)
+        if scene.plot not in ACTS:
+            continue
+        format = Format(width=48, height=48, num_frames=(17, 25, 33)[n % 3])
+        played = perform(scene, format)
+        assert all(0 <= c.time < c.effect_time <= format.seconds + 1 / format.fps for c in played.causes), (n, scene.plot)
+        for number, motion in enumerate(played.take.motions):
+            first = min((c.time for c in played.causes if c.subject == number), default=-1.0)
+            assert len({word for t, word in enumerate(motion.state) if t / format.fps <= first}) <= 1, (n, scene.plot)
+        if scene.plot == "melt" and played.causes:
+            assert len({light for t, light in enumerate(played.take.brightness) if t / format.fps <= played.causes[0].effect_time}) == 1
+        plays[scene.plot] += bool(played.causes)
+        if plays.total() == 500:
+            break
+    assert min(plays[act] for act in ACTS if act not in ("swing", "mesh")) > 15
+
+
 def test_all_subjects_surroundings_and_forms_are_drawn_evenly_and_nothing_held_out():
     scenes = [WORLD.scene(5, n) for n in range(1500)]
     styles = Counter(s.style for s in scenes)
@@ -283,4 +305,4 @@ def test_crafter_has_no_maps():
 
 
 def test_moods_sway_by_what_they_say():
-    assert MOODS["happy"].sway(0.25 / 1.4) == pytest.approx(0.1) and MOODS["tired"].sway(0.0) < 0 and MOODS[""].sway(math.pi) == 0
+    assert MOODS["happy"].sway(0.25 / 1.4) == pytest.approx(MOODS["happy"].hop) and MOODS["tired"].sway(0.0) < 0 and MOODS[""].sway(math.pi) == 0

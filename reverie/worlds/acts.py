@@ -136,7 +136,7 @@ def _struck(scene: Scene, format: Format, bodies: str, names: list[str], x: floa
     touch = [-1.0]
 
     def each(time: float) -> bool:
-        if touch[0] < 0 and any(rig.touching("ball", name) for name in names):
+        if touch[0] < 0 and rig.touching("ball", *names):
             touch[0] = time
         return False
 
@@ -262,10 +262,10 @@ def _swing(scene: Scene, format: Format) -> Played:
     for t in range(format.num_frames):
         s = Sketch()
         for x in (-1.5, 1.5):
-            s.limb((pivot[0] + x, subject.lane + 0.5, 0), (pivot[0] + x * 0.9, subject.lane + 0.5, top), 0.07, BROWN)
+            s.limb((pivot[0] + x, subject.lane + 0.5, 0), (pivot[0] + x * 0.9, subject.lane + 0.5, top), 0.065, BROWN, shape="box")
         s.add("box", (1.45, 0.08, 0.08), pivot + [0, 0.5, 0], BROWN)
-        s.limb(pivot + [0, 0.5, 0], pivot - [0, 0.1, 0], 0.05, DARK)
-        s.limb(pivot, bob[t], 0.035, STEEL)
+        s.limb(pivot + [0, 0.5, 0], pivot - [0, 0.1, 0], 0.05, DARK, shape="box")
+        s.limb(pivot, bob[t], 0.035, STEEL, shape="box")
         s.ball(bob[t], radius, paint(subject.colour, subject.material), True)
         extras.append(s)
     motion = _moved((bob, turns), subject, tuple(extras), ("swinging",) * format.num_frames, tuple(angle))
@@ -296,7 +296,7 @@ def _gears(scene: Scene, format: Format) -> Played:
             for k in range(4):
                 spoke = turn @ turned("y", math.pi / 4 + math.pi * k / 2)
                 s.add("cylinder", (radius * 0.17, radius * 0.17, 0.15), centre[n] + spoke @ [radius * 0.55, 0, 0], shade(colour, 0.6), spoke @ turned("x", math.pi / 2))
-            s.limb(centre[n] + [0, 0.3, 0], (centre[n][0], first.lane + 0.3, 0), 0.08, BROWN)
+            s.limb(centre[n] + [0, 0.3, 0], (centre[n][0], first.lane + 0.3, 0), 0.075, BROWN, shape="box")
             extras.append(s)
         places = np.tile(centre[n], (format.num_frames, 1)), turns
         motions.append(_moved(places, subject, tuple(extras), ("turning",) * format.num_frames, tuple(np.degrees(angle - angle[0]))))
@@ -323,7 +323,7 @@ def _track(scene: Scene, format: Format) -> Played:
     for t in range(format.num_frames):
         s = Sketch()
         for n, (x, y) in enumerate(spots):
-            s.add("ellipsoid", (0.2, 0.5 * radius, 0.014), (x, y, 0.004) if laid[t, n] else ABSENT, (0.45, 0.52, 0.68))
+            s.add("box", (0.5 * gap, 0.5 * radius, 0.012), (x, y, 0.004) if laid[t, n] else ABSENT, ((0.42, 0.49, 0.66), (0.58, 0.64, 0.78))[n % 3 == 0])
         effects.append(s)
     level = gap * laid.sum(1)
     took = [np.interp(m, way, np.arange(format.num_frames)) / format.fps for m in (0.3, 0.3 + 0.6 * gap)] if way[-1] > 1 else []
@@ -387,7 +387,7 @@ def _paint(scene: Scene, format: Format) -> Played:
         easel.add("box", (1.45, 0.03, 1.0), (0, y, 1.95), CREAM)
         easel.add("box", (1.52, 0.03, 1.07), (0, y + 0.03, 1.95), BROWN)
         for x in (-1.1, 1.1):
-            easel.limb((x, y + 0.1, 0), (x * 0.7, y + 0.1, 3.2), 0.06, BROWN)
+            easel.limb((x, y + 0.1, 0), (x * 0.7, y + 0.1, 3.2), 0.055, BROWN, shape="box")
         easel.add("box", (1.5, 0.12, 0.05), (0, y, 0.9), BROWN)
         for n in range(count):
             easel.add("ellipsoid", (0.13, 0.02, 0.12), np.array([spots[n, 0], y - 0.03, spots[n, 2]]) if laid[t, n] else ABSENT, colour)

@@ -64,8 +64,8 @@ def _say(rng: Rng, scene: Scene, forms: tuple[str, ...]) -> str:
 
 
 def _timeless(scene: Scene) -> bool:
-    """Whether the time of day is not told: a pencil does not show it, and the city's is in its name."""
-    return scene.style == "pencil sketch" or scene.surroundings == "night city"
+    """Whether the time of day is not told: a pencil does not show it, in black and white a sunset is like a day, and the city's is in its name."""
+    return scene.style == "pencil sketch" or (scene.style in words.COLOURLESS and scene.time != "night") or scene.surroundings == "night city"
 
 
 def _light_change(scene: Scene) -> str:

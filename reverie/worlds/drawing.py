@@ -34,8 +34,8 @@ class Mood:
 
 
 MOODS = {
-    "": Mood(), "happy": Mood(bounce=3.0, droop=-0.1, tail=0.15, wag=2.2, arms=2.4, hop=0.1), "tired": Mood(bounce=0.5, slump=0.42, droop=0.42, crouch=0.08, lid=0.6, tail=-0.75, wag=0.15),
-    "frightened": Mood(slump=-0.18, crouch=0.22, quiver=0.035, eye=1.7, tail=-0.9, wag=0.0, arms=0.7),
+    "": Mood(), "happy": Mood(bounce=3.0, droop=-0.15, tail=0.3, wag=2.2, arms=2.4, hop=0.16), "tired": Mood(bounce=0.5, slump=0.42, droop=0.7, crouch=0.05, lid=0.6, tail=-0.5, wag=0.15),
+    "frightened": Mood(slump=-0.18, crouch=0.32, quiver=0.05, eye=2.0, tail=-0.9, wag=0.0, arms=0.7),
 }  # fmt: skip
 MANNERS = tuple(name for name in MOODS if name)
 
@@ -87,11 +87,13 @@ class Sketch:
         """A sphere."""
         self.add("ellipsoid", (radius, radius, radius), at, colour, None, painted)
 
-    def limb(self, start: tuple[float, ...] | np.ndarray, end: tuple[float, ...] | np.ndarray, radius: float, colour: tuple[float, ...], painted: bool = False) -> None:
-        """A capsule from point to point."""
+    def limb(
+        self, start: tuple[float, ...] | np.ndarray, end: tuple[float, ...] | np.ndarray, radius: float, colour: tuple[float, ...], painted: bool = False, shape: str = "capsule"
+    ) -> None:
+        """A capsule from point to point; where it is thin, a box will do, which costs a twentieth."""
         a, b = np.asarray(start, float), np.asarray(end, float)
         length = float(np.linalg.norm(b - a))
-        self.add("capsule", (radius, radius, length / 2), (a + b) / 2, colour, along((b - a) / max(length, 1e-9)), painted)
+        self.add(shape, (radius, radius, length / 2), (a + b) / 2, colour, along((b - a) / max(length, 1e-9)), painted)
 
 
 def shade(colour: tuple[float, ...], share: float) -> tuple[float, ...]:

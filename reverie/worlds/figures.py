@@ -33,7 +33,7 @@ HALF = {
     "dog": (1.25, 0.36, 0.95), "turtle": (1.25, 0.85, 0.55), "car": (1.5, 0.7, 0.75), "person": (0.4, 0.55, 1.5), "tower": (0.5, 0.5, 1.6),
     "domino row": (2.0, 0.3, 0.7), "pendulum": (1.3, 0.3, 1.7), "gear": (1.0, 0.15, 1.0), "seesaw": (1.9, 0.4, 0.6), "paintbrush": (0.3, 0.3, 0.6), **WIDE_HALF,
 }  # fmt: skip
-SKIN, GLASS, HAIR = (0.87, 0.66, 0.52), (0.30, 0.42, 0.52), (0.25, 0.15, 0.09)
+SKIN, GLASS, HAIR, TONGUE = (0.87, 0.66, 0.52), (0.30, 0.42, 0.52), (0.25, 0.15, 0.09), (0.90, 0.30, 0.36)
 TURTLE_SKIN, LIGHT, LAMP, TAIL_LAMP = (0.55, 0.53, 0.30), (0.80, 0.80, 0.82), (1.0, 0.95, 0.65), (0.75, 0.05, 0.05)
 
 
@@ -47,20 +47,23 @@ def _dog(colour: tuple[float, ...], gait: Gait) -> Sketch:
     dark, air = shade(colour, 0.55), gait.lift > 0.05
     s.limb((-0.55, 0, 1.0 + bob), (0.45, 0, 1.05 + bob), 0.33, colour, True)
     s.add("ellipsoid", (0.36, 0.37, 0.40), (0.45, 0, 1.06 + bob), colour, None, True)
-    s.limb((0.6, 0, 1.2 + bob), (0.85, 0, 1.55 + bob), 0.21, colour)
+    s.limb((0.6, 0, 1.2 + bob), (0.85, 0, 1.55 + bob - 0.9 * mood.droop), 0.21, colour)
     nod = 0.06 * moving * math.sin(4 * math.pi * phase + 1)
     head = np.array([0.95, 0, 1.68 + bob + nod - mood.droop])
     s.ball(head, 0.33, colour)
     s.limb(head + [0.2, 0, -0.08], head + [0.5, 0, -0.12], 0.16, shade(colour, 1.25))
     s.ball(head + [0.67, 0, -0.06], 0.085, DARK)
+    if mood.hop:
+        s.add("ellipsoid", (0.06, 0.09, 0.17), head + [0.52, 0, -0.3], TONGUE)
     for side in (1, -1):
         s.ball(head + [0.24, side * 0.17, 0.12], 0.075 * mood.eye, EYE)
         s.ball(head + [0.29, side * 0.18, 0.12], 0.05 * mood.eye, DARK)
         lid(s, head + [0.26, side * 0.17, 0.12], 0.075, mood, colour)
         s.add("ellipsoid", (0.13, 0.06, 0.28), head + [-0.07, side * 0.32, -0.06 - nod], dark, turned("x", side * 0.25))
     wag = 0.35 * math.sin(2 * math.pi * 2.5 * gait.time) * mood.wag
-    s.limb((-0.82, 0, 1.15 + bob), (-1.2, wag * 0.5, 1.6 + bob + mood.tail), 0.085, colour)
-    s.ball((-1.22, wag * 0.52, 1.63 + bob + mood.tail), 0.095, dark)
+    tuck = max(-0.4 - mood.tail, 0.0)  # a tail that hangs goes between the legs
+    s.limb((-0.82, 0, 1.15 + bob), (-1.2 + tuck, wag * 0.5, 1.6 + bob + mood.tail), 0.085, colour)
+    s.ball((-1.22 + tuck, wag * 0.52, 1.63 + bob + mood.tail), 0.095, dark)
     for x, y, turn in ((0.48, 0.2, 0.0), (0.48, -0.2, 0.5), (-0.58, 0.2, 0.5), (-0.58, -0.2, 0.0)):
         forward, up = step(phase + turn, cycle / 2 * moving, 0.28 * moving)
         if air:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from reverie.worlds.cameras import poses_of
 from reverie.worlds.drawing import ABSENT, Sketch, turned
 from reverie.worlds.figures import CENTRED, HALF, SIZES, paint, sketch
 from reverie.worlds.motion import Motion, simulate
-from reverie.worlds.scene import Format, Maps, Rows, Scene, Subject
+from reverie.worlds.scene import Format, Maps, Rows, Scene, Subject, WideScene
 from reverie.worlds.sets import backdrop, prop_sketch
-from reverie.worlds.stage import FAR, Parts, Stage, View, joined, outline, placed, stage
+from reverie.worlds.stage import FAR, FINE, PLAIN, Parts, Stage, View, joined, outline, placed, stage
 
 CELL = 16  # pixels of a map's cell
 SAMPLES = 8  # per side of a cell
@@ -34,15 +35,14 @@ class Take:
 
 @dataclass(frozen=True)
 class Sight:
-    """A frame as drawn, for what is done to it afterwards: its number, uint8 [H W 3] pixels, per pixel the part (-1 sky, 0 ground) and its owner (0 the set, 1... the
-    subjects, then the props), float32 [H W] metres along the view, and the camera."""
+    """A frame as drawn, for what is done to it afterwards: its number, uint8 [H W 3] pixels, the camera, and what can be asked for: `depth`, float32 [H W] metres along the
+    view, and `look`, which draws once more for (per pixel the part: -1 sky, 0 ground; its owner: 0 the set, 1... the subjects, then the props; sharp metres)."""
 
     frame: int
     pixels: np.ndarray
-    parts: np.ndarray
-    owners: np.ndarray
-    depth: np.ndarray
     view: View
+    depth: Callable[[], np.ndarray]
+    look: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,11 @@ def shoot(scene: Scene, format: Format, take: Take | None = None, pose: Rows = (
     seen = np.zeros(len(scene.props))
     maps: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     aspect = format.width / format.height
+
+    def look() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        parts, distance = theatre.identities(format.width, format.height)
+        return parts, owners[parts], distance
+
     for t, view in enumerate(views):
         theatre.move(np.concatenate([a.positions[t] for a in moving]), np.concatenate([a.rotations[t] for a in moving]))
         theatre.look(view, aspect)
@@ -126,16 +131,17 @@ def shoot(scene: Scene, format: Format, take: Take | None = None, pose: Rows = (
             theatre.shine(take.brightness[t] if take.brightness else 1.0, take.glows[t] if take.glows else ())
         pixels = theatre.picture(format.width, format.height)
         if finish:
-            parts, distance = theatre.identities(format.width, format.height)
-            pixels = finish(Sight(t, pixels, parts, owners[parts], distance, view))
+            pixels = finish(Sight(t, pixels, view, partial(theatre.distance, format.width, format.height), look))
         frames.append(pixels)
+        doubtful = [n for n in range(len(actors)) if _may_hide(scene, n, t)]
+        if t > 0 and not doubtful and not format.maps:
+            continue
         identity, depth = theatre.identities(grid[1], grid[0])
         who = owners[identity]
         if t == 0:
             seen = np.array([(who == 1 + len(actors) + n).mean() for n in range(len(scene.props))])
-        for n in range(len(actors)):
-            if _may_hide(scene, n, t):
-                visible[n, t], behind[n][t] = _visibility(theatre, moving, n, t, view, aspect, who, len(actors))
+        for n in doubtful:
+            visible[n, t], behind[n][t] = _visibility(theatre, moving, n, t, view, aspect, who, len(actors))
         if format.maps:
             last = t + 1 == format.num_frames or t + 1 in {shot.first for shot in scene.shots}  # nothing moves over a cut
             flow = np.zeros((*grid, 2)) if last else _flow(identity, depth, moving, t, view, views[t + 1], format)
@@ -157,7 +163,7 @@ def _set_up(scene: Scene, actors: list[_Actor], num_subjects: int) -> tuple[Stag
         turn = turned("z", math.radians(prop.heading))
         still.append(placed(prop_sketch(prop, scene), prop.scale, np.array([*prop.position, 0.0]), turn, 1 + num_subjects + n))
     everything = joined([*(a.parts for a in actors), *still])
-    theatre = stage(scene.time)
+    theatre = stage(scene.time, PLAIN if isinstance(scene, WideScene) else FINE)
     theatre.set_up(scene.sun, scene.surroundings, scene.place)
     theatre.show(everything)
     return theatre, np.concatenate([[0], everything.owners, [0]])

@@ -11,9 +11,11 @@ import numpy as np
 from reverie.randomness import generator
 from reverie.worlds.filming import Sight
 from reverie.worlds.scene import Format, Scene
+from reverie.worlds.stage import View
 
 FOG = {"day": (206, 213, 220), "sunset": (214, 172, 148), "night": (38, 44, 66)}
 BOX = np.array([[-9.0, -9.0, 0.0], [9.0, 14.0, 8.0]])  # metres: where flakes and drops are
+NEAREST = 4.0  # metres: what falls nearer to the camera would be a blot
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -25,17 +27,19 @@ def finisher(scene: Scene, format: Format) -> Callable[[Sight], np.ndarray] | No
     drops = rng.uniform(BOX[0], BOX[1], (900, 3))
     paper = rng.normal(0, 2.5, (format.height, format.width, 1))
     noises = rng.normal(0, 4.5, (4, format.height, format.width, 1))
+    side = max(2, round((format.height * format.width) ** 0.5 / 48)) if scene.style == "pixel art" else 1  # of a cell
 
     def finish(sight: Sight) -> np.ndarray:
-        image: np.ndarray = sight.pixels.astype(np.float32)
-        if scene.weather:
-            image = _weather(image, sight, scene, drops, sight.frame / format.fps)
+        image: np.ndarray = _cells(sight.pixels.astype(np.float32), side)
+        depth = _cells(sight.depth()[..., None], side)[..., 0] if scene.weather else None  # before anything else is drawn
         if scene.style == "cartoon":
             image = _cartoon(image, sight)
-        elif scene.style == "pixel art":
-            image = _pixels(image)
         elif scene.style == "pencil sketch":
             image = _pencil(image, sight) + paper
+        if depth is not None:
+            image = _weather(image, depth, side, scene, sight.view, drops[::side], sight.frame / format.fps)
+        if scene.style == "pixel art":
+            image = _palette(image).repeat(side, 0)[: format.height].repeat(side, 1)[:, : format.width]
         elif scene.style == "black-and-white film":
             image = _film(image) + noises[sight.frame % 4]
         return np.clip(np.rint(image), 0, 255).astype(np.uint8)
@@ -43,34 +47,37 @@ def finisher(scene: Scene, format: Format) -> Callable[[Sight], np.ndarray] | No
     return finish
 
 
-def _weather(image: np.ndarray, sight: Sight, scene: Scene, drops: np.ndarray, seconds: float) -> np.ndarray:
-    fog = np.array(FOG[scene.time], np.float32)
+def _weather(image: np.ndarray, depth: np.ndarray, side: int, scene: Scene, view: View, drops: np.ndarray, seconds: float) -> np.ndarray:
+    """An image of pixels or of cells of side x side with its weather, as coarse as it is itself; on paper fog leaves it blank, and flakes and drops are grey."""
+    drawn = scene.style == "pencil sketch"
+    fog = np.array((246, 246, 246) if drawn else FOG[scene.time], np.float32)
     if scene.weather == "fog":
-        share = 1 - np.exp(-np.maximum(sight.depth - 6.5, 0) / 6.5)[..., None]
+        share = 1 - np.exp(-np.maximum(depth - 6.5, 0) / 6.5)[..., None]
         return image * (1 - share) + fog * share
     rain = scene.weather == "rain"
     velocity = np.array([0.5, 0.0, -8.5] if rain else [0.35, 0.0, -1.2])
     drift = np.zeros_like(drops) if rain else 0.25 * np.sin(1.7 * seconds + drops[:, [1, 2, 0]] * 5) * [1, 1, 0]
     places = BOX[0] + (drops + velocity * seconds + drift - BOX[0]) % (BOX[1] - BOX[0])
     if rain:
-        places = (places[:, None] - velocity * np.linspace(0, 0.055, 12)[:, None]).reshape(-1, 3)
+        places = (places[:, None] - velocity * np.linspace(0, 0.055, 16)[:, None]).reshape(-1, 3)
         image = image * 0.9
-    tone = 0.25 * fog + 0.75 * np.array([232, 238, 246], np.float32)
-    cover = _splat(places, sight, 0.014 if rain else 0.055)[..., None]
-    return image * (1 - cover) + tone * cover * (0.75 if scene.time != "night" else 0.55) + image * cover * (0.25 if scene.time != "night" else 0.45)
+    tone = np.full(3, 96, np.float32) if drawn else 0.25 * fog + 0.75 * np.array([232, 238, 246], np.float32)
+    cover = _splat(places, view, depth, side * (0.012 if rain else 0.055))[..., None]
+    strength = 0.75 if scene.time != "night" or drawn else 0.55
+    return image * (1 - strength * cover) + tone * strength * cover
 
 
-def _splat(points: np.ndarray, sight: Sight, radius: float) -> np.ndarray:
-    """How much small balls at points [N 3] cover of each pixel: float32 [H W] in [0, 1]; what lies behind something is not seen."""
-    high, wide = sight.depth.shape
-    screen, depth = sight.view.project(points, wide / high)
+def _splat(points: np.ndarray, view: View, far: np.ndarray, radius: float) -> np.ndarray:
+    """How much small balls at points [N 3] cover of each pixel: float32 [H W] in [0, 1]; what lies behind something, which is `far` metres away, is not seen."""
+    high, wide = far.shape
+    screen, depth = view.project(points, wide / high)
     x, y = screen[:, 0] * wide - 0.5, screen[:, 1] * high - 0.5
-    seen = (depth > 0.5) & (x > -0.5) & (x < wide - 0.5) & (y > -0.5) & (y < high - 0.5)
+    seen = (depth > NEAREST) & (x > -0.5) & (x < wide - 0.5) & (y > -0.5) & (y < high - 0.5)
     x, y, depth = x[seen], y[seen], depth[seen]
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
-    clear = depth < sight.depth[row, column]
+    clear = depth < far[row, column]
     x, y, depth = x[clear], y[clear], depth[clear]
-    area = np.minimum(np.pi * (radius * high / 2 / sight.view.tangent / depth) ** 2, 1.6)
+    area = np.minimum(np.pi * (radius * high / 2 / view.tangent / depth) ** 2, 1.6)
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
     cover = np.zeros((high + 2, wide + 2), np.float32)
     for dx in (0, 1):
@@ -80,10 +87,9 @@ def _splat(points: np.ndarray, sight: Sight, radius: float) -> np.ndarray:
     return np.minimum(cover[1:-1, 1:-1], 1.0)
 
 
-def _edges(sight: Sight, inner: bool) -> np.ndarray:
-    """Where outlines run, bool [H W]: on the border of every thing, where the depth jumps; inner: also between parts of one thing."""
-    who = sight.parts if inner else sight.owners
-    depth = np.log(sight.depth)
+def _edges(who: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Where outlines run, bool [H W]: on the border of everything in `who` (int [H W]), and where the depth jumps."""
+    depth = np.log(depth)
     edges = np.zeros(who.shape, bool)
     for axis in (0, 1):
         a, b = (np.take(who, range(who.shape[axis] - 1), axis), np.take(who, range(1, who.shape[axis]), axis))
@@ -96,7 +102,8 @@ def _edges(sight: Sight, inner: bool) -> np.ndarray:
 
 def _cartoon(image: np.ndarray, sight: Sight) -> np.ndarray:
     """Every part in one tone, and a darker one where it lies in shade; dark outlines."""
-    part = (sight.parts + 1).ravel()
+    parts, owners, depth = sight.look()
+    part = (parts + 1).ravel()
     flat = image.reshape(-1, 3)
     count = np.maximum(np.bincount(part), 1)
     mean = np.stack([np.bincount(part, flat[:, c]) / count for c in range(3)], 1)
@@ -104,33 +111,38 @@ def _cartoon(image: np.ndarray, sight: Sight) -> np.ndarray:
     vivid = np.clip(grey[:, None] + 1.35 * (mean - grey[:, None]), 0, 255) * 1.08
     shade = np.where(flat @ LUMINANCE < 0.72 * grey[part], 0.66, 1.0)
     result = (vivid[part] * shade[:, None]).reshape(image.shape)
-    result[_edges(sight, False)] *= 0.12
+    result[_edges(owners, depth)] *= 0.12
     return result
 
 
-def _pixels(image: np.ndarray) -> np.ndarray:
-    """Square cells, about 48 across, in few colours."""
-    high, wide = image.shape[:2]
-    side = max(2, round((high * wide) ** 0.5 / 48))
-    row, column = np.arange(high) // side, np.arange(wide) // side
-    cells = np.zeros((row[-1] + 1, column[-1] + 1, 3))
-    np.add.at(cells, (row[:, None], column[None, :]), image)
-    cells /= (np.bincount(row)[:, None] * np.bincount(column)[None, :])[..., None]
+def _cells(image: np.ndarray, side: int) -> np.ndarray:
+    """[H W C] -> the means of its cells of side x side pixels."""
+    if side == 1:
+        return image
+    high, wide = (np.arange(0, n, side) for n in image.shape[:2])
+    pixels = np.outer(np.diff(high, append=image.shape[0]), np.diff(wide, append=image.shape[1]))[..., None]
+    means: np.ndarray = np.add.reduceat(np.add.reduceat(image, high, 0), wide, 1) / pixels.astype(np.float32)
+    return means
+
+
+def _palette(cells: np.ndarray) -> np.ndarray:
+    """In few and vivid colours."""
     grey = cells @ LUMINANCE
     cells = np.clip(grey[..., None] + 1.25 * (cells - grey[..., None]), 0, 255)
-    cells = np.rint(cells / 36.4) * 36.4
-    return cells[row[:, None], column[None, :]]
+    colours: np.ndarray = np.rint(cells * 9 / 255) * 255 / 9
+    return colours
 
 
 def _pencil(image: np.ndarray, sight: Sight) -> np.ndarray:
     """Graphite on paper: lines on every edge, hatching in one direction where it is dark, in two where it is darker."""
+    parts, owners, depth = sight.look()
     light = image @ LUMINANCE / 255
     y, x = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
     tone = 246 - 46 * (1 - light)
     tone -= 70 * (light < 0.5) * ((x + y) % 4 < 1)
     tone -= 60 * (light < 0.28) * ((x - y) % 4 < 1)
-    tone[_edges(sight, True)] -= 70
-    tone[_edges(sight, False)] = 52
+    tone[_edges(parts, depth)] -= 70
+    tone[_edges(owners, depth)] = 52
     return np.repeat(tone[..., None], 3, -1)
 
 

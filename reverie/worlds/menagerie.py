@@ -43,11 +43,17 @@ def _cat(colour: Colour, gait: Gait) -> Sketch:
         s.ball(at + [0.045, side * 0.01, 0], 0.05 * mood.eye, DARK)
         lid(s, at, 0.085, mood, colour)
         for tilt in (-0.04, 0.05):
-            s.limb(head + [0.28, side * 0.14, -0.09], head + [0.3, side * 0.5, -0.09 + tilt], 0.012, CREAM)
+            s.limb(head + [0.28, side * 0.14, -0.09], head + [0.3, side * 0.5, -0.09 + tilt], 0.012, CREAM, shape="box")
     wave = 0.22 * math.sin(2 * math.pi * 0.8 * gait.time) * max(mood.wag, 0.2)
+    rise, tuck = max(mood.tail, 0.0), max(-0.4 - mood.tail, 0.0)  # a tail that hangs goes between the legs
     points = [
         np.array(p)
-        for p in ((-0.8, 0, 0.95 + bob), (-1.1, wave * 0.4, 1.2 + bob + mood.tail * 0.5), (-1.12, wave, 1.6 + bob + mood.tail), (-0.98, wave * 1.4, 1.85 + bob + mood.tail * 1.4))
+        for p in (
+            (-0.8, 0, 0.95 + bob),
+            (-1.15 + 0.6 * tuck, wave * 0.4, 1.02 + bob + mood.tail * 0.4),
+            (-1.3 + 0.4 * rise + 1.2 * tuck, wave, max(1.25 + bob + mood.tail, 0.15)),
+            (-1.25 + 0.6 * rise + 1.6 * tuck, wave * 1.4, max(1.5 + bob + mood.tail * 1.9, 0.12)),
+        )
     ]
     for a, b in itertools.pairwise(points):
         s.limb(a, b, 0.075, colour if b is not points[-1] else dark)
@@ -87,7 +93,7 @@ def _bird(colour: Colour, gait: Gait) -> Sketch:
             fold = tilt @ turned("x", side * 1.45)
             s.add("ellipsoid", (0.38, 0.62, 0.05), root + tilt @ [-0.22, side * 0.1, -0.12], dark, fold @ turned("z", side * 1.2))
             s.add("ellipsoid", (0.25, 0.4, 0.04), root + tilt @ [-0.4, side * 0.12, -0.1], colour, fold @ turned("z", side * 1.2))
-        s.limb((0.02, side * 0.14, 0.35 + up), (0.02 - 0.25 * flying, side * 0.14, 0.1 + 0.2 * flying), 0.035, ORANGE)
+        s.limb((0.02, side * 0.14, 0.35 + up), (0.02 - 0.25 * flying, side * 0.14, 0.1 + 0.2 * flying), 0.035, ORANGE, shape="box")
         s.add("ellipsoid", (0.13, 0.08, 0.03), (0.07 - 0.3 * flying, side * 0.14, 0.04 + 0.22 * flying), ORANGE)
     return s
 
@@ -103,7 +109,7 @@ def _butterfly(colour: Colour, gait: Gait) -> Sketch:
     s.ball(centre + [0.48, 0, 0.1], 0.12, DARK)
     rim = shade(colour, 0.35) if max(colour) > 0.2 else (0.30, 0.30, 0.33)
     for side in (1, -1):
-        s.limb(centre + [0.52, 0, 0.16], centre + [0.8, side * 0.18, 0.42], 0.02, DARK)
+        s.limb(centre + [0.52, 0, 0.16], centre + [0.8, side * 0.18, 0.42], 0.02, DARK, shape="box")
         for x, reach, wide in ((0.3, 0.82, 0.66), (-0.4, 0.62, 0.52)):
             wing = turned("x", side * open_)
             s.add("ellipsoid", (wide, reach, 0.035), centre + wing @ [x, side * (reach + 0.04), 0], rim, wing)
@@ -198,7 +204,7 @@ def _candle(colour: Colour, gait: Gait) -> Sketch:
     for angle, r in ((0.4, 0.09), (2.4, 0.07), (4.4, 0.08)):  # drops that ran down
         s.limb((0.28 * math.cos(angle), 0.28 * math.sin(angle), top - 0.05), (0.29 * math.cos(angle), 0.29 * math.sin(angle), top - 0.3 - 2 * r), r, shade(colour, 1.1))
     lit = level > 0.08
-    s.limb((0, 0, top), (0, 0, top + 0.14), 0.025, DARK)
+    s.limb((0, 0, top), (0, 0, top + 0.14), 0.025, DARK, shape="box")
     for wide, z, tone in ((0.16, 0.36, FLAME), (0.09, 0.3, (1.0, 0.95, 0.6))):
         s.add("lit:ellipsoid", (wide, wide, 2.1 * wide), (0.02 * (flicker - 1), 0, top + z * flicker - 0.1 * (1 - level)) if lit else ABSENT, tone)
     return s
@@ -228,7 +234,7 @@ def _table(colour: Colour, gait: Gait) -> Sketch:
     s.add("box", (1.15, 0.7, 0.08), (0, 0, 1.32), colour, None, True)
     s.add("box", (1.0, 0.55, 0.06), (0, 0, 1.2), shade(colour, 0.7))
     for x, y in ((-0.98, -0.55), (0.98, -0.55), (-0.98, 0.55), (0.98, 0.55)):
-        s.limb((x, y, 0.08), (x, y, 1.2), 0.085, BROWN)
+        s.limb((x, y, 0), (x, y, 1.26), 0.075, BROWN, shape="box")
     return s
 
 
@@ -264,7 +270,7 @@ def _lamp(colour: Colour, gait: Gait) -> Sketch:
     """A floor lamp with a shade of the colour; the bulb shines while its level is 1."""
     s = Sketch()
     s.add("cylinder", (0.42, 0.42, 0.05), (0, 0, 0.05), STEEL)
-    s.limb((0, 0, 0.05), (0, 0, 2.3), 0.055, STEEL)
+    s.limb((0, 0, 0.05), (0, 0, 2.3), 0.05, STEEL, shape="box")
     s.add("cylinder", (0.5, 0.5, 0.12), (0, 0, 2.35), colour, None, True)
     s.add("cylinder", (0.4, 0.4, 0.14), (0, 0, 2.6), colour, None, True)
     s.add("cylinder", (0.28, 0.28, 0.12), (0, 0, 2.85), colour, None, True)

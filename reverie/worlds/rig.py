@@ -32,11 +32,11 @@ class Rig:
         dof = self.model.jnt_dofadr[self.model.body(body).jntadr[0]]
         self.data.qvel[dof : dof + 3], self.data.qvel[dof + 3 : dof + 6] = velocity, spin
 
-    def touching(self, a: str, b: str) -> bool:
-        """Whether any geoms of two bodies ("world": the ground) touch now."""
-        wanted = {self.model.body(a).id, self.model.body(b).id}
-        owner = self.model.geom_bodyid
-        return any({int(owner[i]), int(owner[j])} == wanted for i, j in self.data.contact.geom)
+    def touching(self, a: str, *others: str) -> bool:
+        """Whether any geoms of a body and of one of the others ("world": the ground) touch now."""
+        first, rest = self.model.body(a).id, [self.model.body(name).id for name in others]
+        touched = self.model.geom_bodyid[self.data.contact.geom]
+        return bool((np.isin(touched, rest).any(1) & (touched == first).any(1)).any())
 
     def run(self, first: int = 0, each: Callable[[float], bool] | None = None) -> tuple[dict[str, Frames], int]:
         """From step `first` to the last frame, or until `each` returns True: (poses of every body in every frame from there on, the step at which it ended)."""

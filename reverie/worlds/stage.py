@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reverie.worlds.drawing import Sketch
+from reverie.worlds.drawing import ABSENT, Sketch
 from reverie.worlds.figures import COLOURS
 from reverie.worlds.sets import GROUNDS, LIGHTS, ground_texture, stripes
 
@@ -20,6 +20,7 @@ SUPERSAMPLING = 2
 FAR = 300.0  # metres
 NEAR = 0.3
 MOST_PARTS = 900
+FINE, PLAIN = "", 'numslices="20" numstacks="10" numquads="1"'  # facets of round parts and of boxes: as MuJoCo has them (28, 16, 4), or a third of the corners
 CLEARNESS = {"glass": 0.4, "haze": 0.55}  # opacity of what can be seen through
 # corners of the meshes at half size 1
 MESHES: dict[str, list[tuple[float, float, float]]] = {
@@ -129,7 +130,7 @@ def outline(shapes: list[str], sizes: np.ndarray, positions: np.ndarray, rotatio
     return np.concatenate(points, 1)
 
 
-def _model_xml(time: str) -> str:
+def _model_xml(time: str, quality: str) -> str:
     horizon, zenith, ambient, headlight, sun, _ = LIGHTS[time]
 
     def words(numbers: tuple[float, ...]) -> str:
@@ -144,7 +145,7 @@ def _model_xml(time: str) -> str:
         for name in COLOURS
     )
     return f"""<mujoco><statistic extent="10" center="0 0 0"/>
-      <visual><rgba haze="{words(horizon)} 1"/><quality shadowsize="512" offsamples="0"/><map znear=".03" zfar="30" shadowclip="1" fogstart="3" fogend="12"/>
+      <visual><rgba haze="{words(horizon)} 1"/><quality shadowsize="512" offsamples="0" {quality}/><map znear=".03" zfar="30" shadowclip="1" fogstart="3" fogend="12"/>
         <headlight ambient="{words(ambient)}" diffuse="{words(headlight)}" specular="0 0 0"/></visual>
       <asset>{meshes}<mesh name="cone" builtin="cone" params="28 0" scale="1 1 1"/>{grounds}{coats}
         <texture type="skybox" builtin="gradient" width="256" height="1536" rgb1="{words(zenith)}" rgb2="{words(horizon)}"
@@ -155,11 +156,11 @@ def _model_xml(time: str) -> str:
 class Stage:
     """The compiled model of one time of day with its GL context."""
 
-    def __init__(self, time: str) -> None:
+    def __init__(self, time: str, quality: str) -> None:
         context, mujoco = _graphics()
         self.mujoco, self.context = mujoco, context
         files = {f"{name}.png": ground_texture(name) for name in GROUNDS} | {f"striped {name}.png": stripes(name) for name in COLOURS}
-        self.model = mujoco.MjModel.from_xml_string(_model_xml(time), files)
+        self.model = mujoco.MjModel.from_xml_string(_model_xml(time, quality), files)
         data = mujoco.MjData(self.model)
         mujoco.mj_forward(self.model, data)  # without it the first picture is empty sky
         self.scene = mujoco.MjvScene(self.model, MOST_PARTS)
@@ -168,8 +169,9 @@ class Stage:
         self.buffer_side = 0
         self.lights = [(np.array(light.ambient), np.array(light.diffuse), np.array(light.specular)) for light in self.scene.lights[: self.scene.nlight]]
         self.offsets: list[tuple[np.ndarray, np.ndarray] | None] = []
-        kinds = mujoco.mjtGeom
-        self.shapes = {"ellipsoid": kinds.mjGEOM_ELLIPSOID, "box": kinds.mjGEOM_BOX, "cylinder": kinds.mjGEOM_CYLINDER, "capsule": kinds.mjGEOM_CAPSULE}
+        self.kinds: list[int] = []  # of what shape each part is
+        geoms = mujoco.mjtGeom
+        self.shapes = {"ellipsoid": geoms.mjGEOM_ELLIPSOID, "box": geoms.mjGEOM_BOX, "cylinder": geoms.mjGEOM_CYLINDER, "capsule": geoms.mjGEOM_CAPSULE}
         self.meshes = {}  # the compiler moves a mesh to its centre and axes: what moves it back
         for name in (*MESHES, "cone"):
             number = self.model.mesh(name).id
@@ -203,7 +205,7 @@ class Stage:
     def show(self, parts: Parts) -> None:
         """What is to be seen besides the ground; part n gets the identity n + 1."""
         self.scene.ngeom = 1
-        self.offsets = []
+        self.offsets, self.kinds = [], []
         for n, shape in enumerate(parts.shapes):
             position, rotation, size, material = parts.positions[n], parts.rotations[n], parts.sizes[n], parts.materials[n]
             if shape in self.meshes:
@@ -214,6 +216,7 @@ class Stage:
             else:
                 geom = self._add(self.shapes[shape], size if shape in ("ellipsoid", "box") else size[[0, 2, 1]], position, rotation, parts.colours[n])
                 self.offsets.append(None)
+            self.kinds.append(geom.type)
             geom.segid = 1 + n
             geom.specular, geom.shininess = (1.0, 0.8) if material == "shiny" else (0.0, 0.0) if material == "matte" else (0.1, 0.2)
             if material == "lit":
@@ -229,9 +232,11 @@ class Stage:
     def move(self, positions: np.ndarray, rotations: np.ndarray) -> None:
         """Put the first parts (all, or as many as are given) elsewhere: [P 3] and [P 3 3]."""
         geoms = self.scene.geoms
+        away = positions[:, 2] < ABSENT[2] / 2  # what is not there costs nothing
         for n, (position, rotation) in enumerate(zip(positions, rotations, strict=True)):
             offset = self.offsets[n]
             geom = geoms[1 + n]
+            geom.type = self.mujoco.mjtGeom.mjGEOM_NONE if away[n] else self.kinds[n]
             if offset is None:
                 geom.pos[:], geom.mat[:] = position, rotation
             else:
@@ -275,6 +280,12 @@ class Stage:
         mj.mjr_readPixels(pixels, depth, port, self.renderer)
         return pixels[::-1]
 
+    def distance(self, width: int, height: int) -> np.ndarray:
+        """Metres along the view of what `picture` has just drawn, float32 [height width]: of a pixel's samples the harmonic mean."""
+        raw = np.empty((height, SUPERSAMPLING, width, SUPERSAMPLING), np.float32)
+        self.mujoco.mjr_readPixels(None, raw.reshape(height * SUPERSAMPLING, -1), self.mujoco.MjrRect(0, 0, width * SUPERSAMPLING, height * SUPERSAMPLING), self.renderer)
+        return _metres(raw.mean((1, 3))[::-1])
+
     def picture(self, width: int, height: int) -> np.ndarray:
         """What the camera sees, uint8 [height width 3]."""
         fine = self._render(width * SUPERSAMPLING, height * SUPERSAMPLING, None)
@@ -293,14 +304,19 @@ class Stage:
         raw = np.empty((height, width), np.float32)
         pixels = self._render(width, height, raw)
         flags[:] = before
-        depth = NEAR / np.maximum(1 - raw[::-1] * (1 - NEAR / FAR), NEAR / FAR)
-        return pixels.astype(np.int32) @ np.array([1, 256, 65536]) - 1, depth.astype(np.float32)
+        return pixels.astype(np.int32) @ np.array([1, 256, 65536]) - 1, _metres(raw[::-1])
+
+
+def _metres(raw: np.ndarray) -> np.ndarray:
+    """Values of the depth buffer as metres along the view, float32; the sky is FAR away."""
+    metres: np.ndarray = (NEAR / np.maximum(1 - raw * (1 - NEAR / FAR), NEAR / FAR)).astype(np.float32)
+    return metres
 
 
 @functools.cache
-def stage(time: str) -> Stage:
+def stage(time: str, quality: str = FINE) -> Stage:
     """The stage of a time of day, made once per process. RuntimeError names the packages where MuJoCo or EGL is not to be had."""
-    return Stage(time)
+    return Stage(time, quality)
 
 
 @functools.cache

@@ -84,6 +84,7 @@ def _play(scene: GameScene, format: Format) -> tuple[np.ndarray, list[np.ndarray
         game.set_screen_resolution(doom.ScreenResolution.RES_320X240)
         game.set_depth_buffer_enabled(True)
         game.set_labels_buffer_enabled(True)
+        game.set_doom_skill(1)  # so that the player outlives most clips
         game.set_episode_timeout(0)
         game.set_available_buttons([getattr(doom.Button, name) for name in BUTTONS])
         game.set_available_game_variables([getattr(doom.GameVariable, name) for name in VARIABLES])
@@ -102,7 +103,7 @@ def _play(scene: GameScene, format: Format) -> tuple[np.ndarray, list[np.ndarray
                     continue
                 frames.append(cropped(state.screen_buffer, format.width, format.height))
                 depths.append(state.depth_buffer)
-                pressed = _choose(rng, scene.aim, state, pressed, record)
+                pressed = _choose(rng, scene.aim, state, pressed)
                 last = n + 1 == format.num_frames
                 record.append({"values": [round(float(v), 3) for v in state.game_variables], "action": "none" if last else " ".join(pressed).lower() or "none"})
                 tics = round((n + 1) / format.fps * TICS) - done
@@ -114,7 +115,7 @@ def _play(scene: GameScene, format: Format) -> tuple[np.ndarray, list[np.ndarray
     return np.stack(frames), depths, record
 
 
-def _choose(rng: np.random.Generator, aim: str, state: Any, before: tuple[str, ...], record: list[dict[str, Any]]) -> tuple[str, ...]:
+def _choose(rng: np.random.Generator, aim: str, state: Any, before: tuple[str, ...]) -> tuple[str, ...]:
     """The buttons to press until the next frame."""
     if aim == "random":
         return before if rng.random() < 0.6 else tuple(name for name in BUTTONS if rng.random() < 0.35)
@@ -125,10 +126,10 @@ def _choose(rng: np.random.Generator, aim: str, state: Any, before: tuple[str, .
         return ("ATTACK",) if abs(offset) < max(8, foe.width / 2) else ("TURN_RIGHT",) if offset > 0 else ("TURN_LEFT",)
     if aim == "fight":
         return ("TURN_LEFT",) if "TURN_LEFT" in before else ("TURN_RIGHT",) if "TURN_RIGHT" in before else (str(rng.choice(["TURN_LEFT", "TURN_RIGHT"])),)
-    stuck = len(record) > 1 and np.hypot(*np.subtract(record[-1]["values"][:2], record[-2]["values"][:2])) < 2 and "MOVE_FORWARD" in before
-    if stuck or (set(before) & {"TURN_LEFT", "TURN_RIGHT"} and rng.random() < 0.6):
-        kept = [name for name in before if name.startswith("TURN")]
-        return (kept[0] if kept else str(rng.choice(["TURN_LEFT", "TURN_RIGHT"])),)
+    left, ahead, right = (float(np.median(state.depth_buffer[105:135, a:b])) for a, b in ((0, 80), (120, 200), (240, 320)))
+    turning = [name for name in before if name.startswith("TURN") and "MOVE_FORWARD" not in before]
+    if ahead < (13 if turning else 8):  # a wall: towards where there is more room, until the way is free
+        return (turning[0] if turning else "TURN_LEFT" if left > right else "TURN_RIGHT",)
     return ("MOVE_FORWARD",) if rng.random() < 0.85 else ("MOVE_FORWARD", str(rng.choice(["TURN_LEFT", "TURN_RIGHT"])))
 
 

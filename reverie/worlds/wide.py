@@ -113,7 +113,7 @@ def _kinds(scene: WideScene, kinds: tuple[str, ...]) -> list[str]:
 
 
 def _colour(rng: np.random.Generator, kind: str, verbs: set[str], others: list[WideSubject]) -> str:
-    free = [c for c in COLOURS if not any((kind, c, v) in held_out_triples() for v in verbs)]
+    free = [c for c in COLOURS if not any((kind, c, v) in held_out_triples() for v in verbs) and (kind, c) != ("paintbrush", "white")]  # on a white canvas
     return str(rng.choice([c for c in free if c not in [o.colour for o in others]] or free))
 
 
