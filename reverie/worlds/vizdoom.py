@@ -37,7 +37,7 @@ class Vizdoom:
     """One level and aim per clip, evenly. Clips of one seed and index are the same tic by tic."""
 
     name = "vizdoom"
-    edition = 1
+    edition = 2
 
     @property
     def spec(self) -> dict[str, tuple[str, ...]]:

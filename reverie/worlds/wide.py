@@ -51,7 +51,7 @@ class Wide:
     """`spec` lists the words of every attribute; docs/worlds.md shows them."""
 
     name = "wide"
-    edition = 1
+    edition = 2
 
     @property
     def spec(self) -> dict[str, tuple[str, ...]]:
