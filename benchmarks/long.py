@@ -29,7 +29,8 @@ def main() -> None:
     width, height = tasks.parse_size(size)
     dreamer = reverie.load()
     dreamer.generate("a red cube spins on the grass", num_frames=20, size=size)  # warms up
-    canvas = tasks.text_to_video("a red cube spins on the grass", channels=dreamer.channels, width=width, height=height, num_frames=tasks.num_frames_of(seconds, 8), fps=8, seed=0)
+    shape = {"channels": dreamer.channels, "width": width, "height": height, "num_frames": tasks.num_frames_of(seconds, 8), "fps": 8, "window": dreamer.window}
+    canvas = tasks.text_to_video("a red cube spins on the grass", seed=0, **shape)
     rows, frames, start = [], 0, time.perf_counter()
     for piece in dreamer.stream(Windows(canvas), SamplerConfig()):
         frames += len(piece)

@@ -164,7 +164,7 @@ def steadiness(frames: np.ndarray) -> dict[str, float]:
 def share(right: Sequence[bool]) -> dict[str, Any]:
     """A share with its interval."""
     low, high = wilson(sum(right), len(right))
-    return {"share": round(sum(right) / len(right), 3), "interval": [round(low, 3), round(high, 3)], "count": len(right)}
+    return {"share": round(sum(right) / len(right), 3), "interval": [round(low, 3), round(high, 3)], "cases": len(right)}
 
 
 def dreamed(dreamer: Any, size: str = "128x128") -> Player:
