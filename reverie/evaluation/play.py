@@ -171,7 +171,7 @@ def dreamed(dreamer: Any, size: str = "128x128") -> Player:
     """A `Reverie` as a player. ValueError if its weights have not learned actions."""
 
     def play(colour: str, seed: int, actions: Sequence[str]) -> np.ndarray:
-        session = dreamer.play(f"a {colour} car drives in the snow, the camera is still", seed=seed, fps=FPS, size=size)
+        session = dreamer.play(f"a {colour} car drives in the snow, static camera", seed=seed, fps=FPS, size=size)
         if not session.steers:
             raise ValueError(f"model {dreamer.digest} has not learned actions: there is nothing to measure")
         return np.concatenate([session.advance(action) for action in actions])

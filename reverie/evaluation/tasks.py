@@ -377,7 +377,7 @@ def play(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look)
     figures, ceiling = measure_play(dreamed(dreamer), len(cases)), measure_play(simulated(), len(cases), num_steps=1)["recovered"]
     read, best = figures["recovered"], max(1e-3, ceiling["share"])
     of_ceiling = {"ratio": round(read["share"] / best, 3), "interval": [round(value / best, 3) for value in read["interval"]], "cases": read["cases"]}
-    return {**figures, "ceiling": ceiling, "of_ceiling": of_ceiling, **{f"steady_{name}": _median([value]) for name, value in figures.pop("steady").items()}}
+    return {**{f"steady_{name}": _median([value]) for name, value in figures.pop("steady").items()}, **figures, "ceiling": ceiling, "of_ceiling": of_ceiling}
 
 
 MEASURES: dict[str, Callable[[Reverie, Sequence[Case], list[Video], Look], Figures]] = {
