@@ -103,6 +103,7 @@ def test_an_anchor_and_a_small_noise_can_be_switched_on_and_off(backward: bool):
     assert num_windows(dataclasses.replace(canvas, window=9), Context(recent=4)) == 2
     with pytest.raises(ValueError, match="at least 1 latent"):
         Context(recent=0)
+    assert Windows(dataclasses.replace(canvas, window=3)).context.recent == 1
 
 
 def test_how_much_is_seen_at_once_is_a_fact_of_the_weights(model_folder: Path, tmp_path: Path):

@@ -36,6 +36,8 @@ def test_from_footage_to_a_model_that_generates(footage_folder: Path, tmp_path: 
     assert main(["train", "transformer", "--preset", "tiny", *data, "--run", str(second), "--set", "transformer_training.num_steps=40"]) == 0
     curve = losses(second)
     assert sum(curve[s] for s in range(31, 41)) < 0.9 * sum(curve[s] for s in range(1, 11))
+    (second / "transformer.safetensors").unlink()
+    assert main(["train", "transformer", "--preset", "tiny", *data, "--run", str(second), "--set", "transformer_training.num_steps=40"]) == 0  # a finished run writes them again
     weights = ["--autoencoder", str(run / "autoencoder.safetensors"), "--transformer", str(second / "transformer.safetensors")]
     assert main(["train", "bundle", *weights, "-o", str(tmp_path / "model")]) == 0
     dreamer = reverie.load(tmp_path / "model")

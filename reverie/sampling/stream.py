@@ -43,7 +43,7 @@ class Windows:
     """
 
     def __init__(self, canvas: Canvas, context: Context | None = None) -> None:
-        self.canvas, self.context = canvas, context or Context()
+        self.canvas, self.context = canvas, context or Context(recent=min(Context.recent, canvas.window - 2))
         if not canvas.at_once and self.context.recent > canvas.window - 2:
             raise ValueError(f"context of {self.context.recent} latents: 1 to {canvas.window - 2} are allowed, since these weights see {canvas.window} at once")
         self.latents, self._strength = canvas.latents.clone(), canvas.strength.clone()
