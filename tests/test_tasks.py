@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from reverie.cli import main
 from reverie.layers.weights import load_weights, save_weights
 from reverie.sampling import storyboard, tasks
 from reverie.sampling.canvas import Given, consistent
+from reverie.sampling.recut import recut
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig, sample, tiles_of, views
 from reverie.sampling.stream import Context, Journal, Windows, num_windows
-from reverie.video import Video
+from reverie.video import Audio, Video
 
 FAST = {"num_steps": 2, "seed": 3}
 
@@ -308,6 +310,27 @@ def test_variation_walks_from_one_seed_to_another(dreamer: Reverie):
     assert np.abs(make(seed=1, variation=1.0, other_seed=2) - make(seed=2)).max() <= 1  # cos(pi / 2) is not quite 0
     near, far = (np.abs(make(seed=1, variation=v, other_seed=2) - make(seed=1)).mean() for v in (0.1, 0.9))
     assert 0 < near < far
+
+
+def test_guidance_acts_inside_its_interval_only(dreamer: Reverie):
+    def make(**settings: Any) -> np.ndarray:
+        return dreamer.generate("a ball", size="32x32", num_frames=4, num_steps=3, seed=1, **settings).frames
+
+    assert np.array_equal(make(guidance_interval=(0.0, 0.0)), make(guidance_scale=1.0))
+    assert np.array_equal(make(guidance_interval=(0.0, 1.0)), make())
+    assert not np.array_equal(make(guidance_interval=(0.99, 1.0)), make())
+    assert not np.array_equal(make(guidance_interval=(0.99, 1.0)), make(guidance_scale=1.0))
+
+
+def test_recut_sound_goes_with_its_frames():
+    samples = np.arange(8000, dtype=np.int16)[:, None]  # one second
+    video = dataclasses.replace(clip(8), audio=Audio(samples, 8000))
+    made = recut(video, [(0.5, 1.0), (0.0, 0.25), (0.25, 0.5)])
+    assert np.array_equal(made.frames, video.frames[[4, 5, 6, 7, 0, 1, 2, 3]])
+    assert made.audio is not None
+    assert np.array_equal(made.audio.samples[:, 0], np.concatenate([samples[4000:], samples[:4000]])[:, 0])
+    assert recut(video, [(0.25, 0.5)]).audio.samples.tolist() == samples[2000:4000].tolist()  # type: ignore[union-attr]
+    assert recut(clip(8), [(0.0, 0.5)]).audio is None
 
 
 def test_prompts_may_follow_one_another(dreamer: Reverie):
