@@ -27,7 +27,7 @@ def rolling(frames: int = 16, colour: tuple[int, int, int] = (220, 30, 30), star
 
 
 def case(**settings) -> measures.Case:
-    truth = {"kind": "cube", "colour": "red", "motion": "left", "act": "roll_left", "surroundings": "snow", "time": "day"}
+    truth = {"kind": "cube", "colour": "red", "motion": "left", "fact": "roll_left", "surroundings": "snow", "time": "day"}
     return measures.Case(Video(rolling(**settings)), truth)
 
 
@@ -141,6 +141,9 @@ def test_a_probe_reads_the_words_and_goals_know_them(tmp_path):
     assert set(look([rolling()])[0]) == {*LABELS, "motion"}
 
     class Echo:
+        def generate(self, prompt, seconds, seed):
+            return Video(rolling(start=100 - seed))
+
         def edit(self, video, prompt, strength, seed):
             return Video(video.frames, metadata={"prompt": prompt})
 
@@ -153,6 +156,9 @@ def test_a_probe_reads_the_words_and_goals_know_them(tmp_path):
     assert [video.metadata["prompt"].split()[1] for video in made] == ["yellow", "red", "red"]
     assert "on the street by day" in made[1].metadata["prompt"] and "in the snow at night" in made[2].metadata["prompt"]
     assert [figures[name]["share"] for name in ("changed", "colour", "surroundings", "time", "changed")] == [1.0] * 5
+    generated = measures.generate(Echo(), [case(), case()], [], sure)
+    assert [generated[name]["share"] for name in ("colour", "motion", "motion_real", "time_real")] == [0, 1, 1, 0]
+    assert "fact" not in generated
     assert measures.missed("storyboard", {"surroundings": measures.share([False, True])}) == ["surroundings 0.5 (at least 0.85)"]
     assert measures.missed("fill", {"gap": measures._gain([30.0, 30.0], [30.0, 30.0])}) == ["gap 0 (at least 0.01)"]
 

@@ -35,7 +35,7 @@ def rolling(n: int, colour: str, frames: int = COUNT, seed: int | None = None, s
 
 def case(n: int) -> measures.Case:
     way = "left" if n % 2 == 0 else "right"
-    truth = {"kind": "cube", "colour": COLOURS[n], "motion": way, "act": f"roll_{way}", "surroundings": measures.EVEN[n % 3], "time": ("day", "night")[n % 2]}
+    truth = {"kind": "cube", "colour": COLOURS[n], "motion": way, "fact": f"roll_{way}", "surroundings": measures.EVEN[n % 3], "time": ("day", "night")[n % 2]}
     return measures.Case(Video(rolling(n, COLOURS[n])), truth)
 
 

@@ -26,17 +26,15 @@ from reverie.worlds.scene import Format, truth_of
 
 SEED = 1001  # of the scenes that are filmed as cases
 FOOTAGE = f"the diorama, seed {SEED}: one hued thing, no props, a still camera, snow, street or beach, by day or night, 16 frames of 128x128"
-FRAMES = 16  # of a case
-LEAP = 0.25  # heights of the picture from one frame to the next
-OTHER = 8  # levels of 255 by which two places differ at least
-SEEDS = 4  # of each prompt of `generate`
+FRAMES, SEEDS = 16, 4  # of a case; of each prompt of `generate`
+LEAP, OTHER = 0.25, 8  # heights of the picture from one frame to the next; levels of 255 by which two places differ at least
 SHOTS = [(place, time) for time in ("day", "night") for place in EVEN]  # of a storyboard
 Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A clip of 16 frames with one hued thing under a still camera, and what is true of it: kind, colour, motion, act (a fact, for example roll_left), surroundings, time."""
+    """A clip of 16 frames with one hued thing under a still camera, and what is true of it: kind, colour, motion, fact (what it does, for example roll_left), surroundings, time."""
 
     video: Video
     truth: Facts
@@ -48,7 +46,7 @@ class Case:
 
     def does(self, surroundings: str, time: str) -> str:
         """What the thing does, where and when."""
-        verb, _, way = self.truth["act"].partition("_")
+        verb, _, way = self.truth["fact"].partition("_")
         deed = f"{words.VERBS[verb][0][0]} to the {way}" if verb in words.VERBS else words.DEEDS[verb][0][0]
         return f"{deed} {words.PLACES[surroundings][0]} {words.TIMES[time][0]}, static camera"
 
@@ -66,8 +64,8 @@ def film_cases(count: int) -> list[Case]:
         video, shown = world.film(meant, Format(width=128, height=128, num_frames=FRAMES))
         found = judged(truth_of(shown))
         if found and look(video.frames) == (found[0], found[2]):
-            more = {"act": shown.subjects[0].facts[0], "surroundings": shown.surroundings, "time": shown.time}
-            cases.append(Case(video, {"colour": found[0], "kind": found[1], "motion": found[2], **more}))
+            truth = zip(("colour", "kind", "motion", "fact", "surroundings", "time"), (*found, shown.subjects[0].facts[0], shown.surroundings, shown.time), strict=True)
+            cases.append(Case(video, dict(truth)))
     return cases
 
 
@@ -99,10 +97,9 @@ def constancy(frames: np.ndarray, motion: str) -> float:
     """How constantly the thing of a loop goes left or right over three turns: its net way over all its way, 1 always, -1 always the other way;
     0 if it hardly moves. Leaps, as from one side of the picture to the other, are no way.
     """
-    steps = np.diff(places_of(np.concatenate([frames] * 3))[:, 0])
-    steps = steps[np.abs(steps) < LEAP]
-    total = float(np.abs(steps).sum())
-    return (-1 if motion == "left" else 1) * float(steps.sum()) / total if total > 0.3 else 0.0
+    steps = [float(step) for step in np.diff(places_of(np.concatenate([frames] * 3))[:, 0]) if abs(step) < LEAP]
+    total = sum(map(abs, steps))
+    return (-1 if motion == "left" else 1) * sum(steps) / total if total > 0.3 else 0.0
 
 
 def changes(frames: np.ndarray) -> np.ndarray:
@@ -193,14 +190,17 @@ def _transition(clips: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> F
 
 
 def generate(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look) -> Figures:
-    """Four seeds of each prompt: how far apart they begin and end, over real clips of one motion; and the share in which each asked word that the look knows is read."""
+    """Four seeds of each prompt: how far apart they begin and end, over real clips of one motion; and in how many each asked word that the look knows is read."""
     groups = [[dreamer.generate(case.said(), seconds=2.0, seed=SEEDS * n + k) for k in range(SEEDS)] for n, case in enumerate(cases)]
     made += [videos[0] for videos in groups]
     real = [_apart([c.video for c in cases if c.truth["motion"] == motion]) for motion in MOTIONS]
     reference = float(np.mean([spread for spread in real if spread] or [_apart([c.video for c in cases])]))
-    found = [look([video.frames for video in videos]) for videos in groups]
-    words = {name: share([facts[name] == c.truth[name] for some, c in zip(found, cases, strict=True) for facts in some]) for name in cases[0].truth if name in found[0][0]}
-    return {"diversity": _ratio([_apart(videos) for videos in groups], [reference] * len(cases)), **words}
+    figures = {"diversity": _ratio([_apart(videos) for videos in groups], [reference] * len(cases))}
+    for kind, clips in (("", groups), ("_real", [[case.video] for case in cases])):  # what is read from real clips is the most that can be
+        found = [look([video.frames for video in videos]) for videos in clips]
+        pairs = [(facts, case.truth) for some, case in zip(found, cases, strict=True) for facts in some]
+        figures |= {f"{name}{kind}": share([seen[name] == true[name] for seen, true in pairs]) for name in cases[0].truth if name in found[0][0]}
+    return figures
 
 
 def _apart(videos: Sequence[Video]) -> float:
