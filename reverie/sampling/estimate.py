@@ -7,7 +7,6 @@ from typing import Any
 from reverie.autoencoder.autoencoder import SPATIAL
 from reverie.diffusion.schedules import levels, resolution_shift
 from reverie.layers.precision import peak_flops
-from reverie.patches.patches import PATCH
 from reverie.sampling.canvas import Canvas
 from reverie.sampling.sampler import MAX_TOKENS, SamplerConfig, views
 from reverie.sampling.stream import num_windows
@@ -26,7 +25,7 @@ def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, to
     weights = 4 * (parameters + sum(p.numel() for p in autoencoder.parameters()))
     seconds, memory = 0.0, 0.0
     for canvas in canvases:
-        tokens = canvas.seen // (canvas.latents.shape[0] * PATCH**2)  # of one view
+        tokens = canvas.seen  # of one view
         below = levels(config.num_steps, resolution_shift(canvas.seen))[1:] < canvas.strength.max()  # steps that move anything
         seen = num_windows(canvas) * max(1, len(canvas.tiles)) if canvas.period is None else len(views(canvas, 0))
         evaluations = seen * copies * int(below.sum()) * (2 if config.solver == "heun" else 1)
