@@ -186,6 +186,8 @@ def test_long_work_is_announced(model_folder: Path, monkeypatch: pytest.MonkeyPa
     with caplog.at_level("INFO", "reverie"):
         monkeypatch.setattr("reverie.sampling.estimate.peak_flops", lambda dtype: 1e6)
         talking.announce(dreamer, [canvas(64, 8)], config)
+    products = 2 * sum(p.numel() for p in dreamer.transformer.parameters()) * 2 * 16 * 2 * config.num_steps  # two latents of 16 tokens, with words and without
+    assert products < estimate(dreamer, [canvas(64, 8)], config)[0] * 0.15e6 < 10 * products  # type: ignore[list-item]  # and the autoencoder's
     assert re.search(r"this will take about .* and \d\.\d GB of memory", caplog.text)
     monkeypatch.setattr("reverie.sampling.estimate.total_memory", lambda: 10_000_000)
     with pytest.raises(ValueError, match=r"needs about .* GB of memory"):

@@ -10,8 +10,10 @@ from reverie.cli import main
 from reverie.evaluation import drift
 from reverie.evaluation import tasks as measures
 from reverie.evaluation.page import page_of, rows_of
-from reverie.evaluation.prompts import look
+from reverie.evaluation.probe import LABELS, Probe
+from reverie.evaluation.prompts import judged, look, look_at_all, look_by
 from reverie.evaluation.sheet import contact_sheet
+from reverie.layers.weights import save_weights
 from reverie.video import Video
 
 
@@ -25,12 +27,13 @@ def rolling(frames: int = 16, colour: tuple[int, int, int] = (220, 30, 30), star
 
 
 def case(**settings) -> measures.Case:
-    return measures.Case(Video(rolling(**settings)), "a red cube slides to the left", "red", "cube", "left")
+    truth = {"kind": "cube", "colour": "red", "motion": "left", "fact": "roll_left", "surroundings": "snow", "time": "day"}
+    return measures.Case(Video(rolling(**settings)), truth)
 
 
 def test_a_frozen_clip_has_no_path_and_a_moving_one_its_own():
     moving = rolling()
-    assert measures.path_length(moving) == pytest.approx(15 * 5 / np.hypot(128, 128), rel=0.05)
+    assert measures.path_length(moving) == pytest.approx(15 * 5 / 128, rel=0.05)
     assert measures.path_length(np.repeat(moving[:1], 16, 0)) == 0
     assert look(moving) == ("red", "left")
 
@@ -45,9 +48,34 @@ def test_a_cross_fade_is_doubly_exposed_and_a_cut_is_not():
     a, b = rolling()[0], rolling(start=30, colour=(30, 30, 220))[0]
     share = np.linspace(0, 1, 10)[1:-1, None, None, None]
     fade = ((1 - share) * a + share * b).astype(np.uint8)
-    assert measures._doubleness(fade, a, b) > 0.5
-    assert measures._doubleness(np.stack([a] * 4 + [b] * 4), a, b) < 0.01
-    assert measures._doubleness(np.stack([np.full_like(a, 90)] * 8), a, b) < 0.05
+    assert measures.doubleness(fade, a, b) > 0.5
+    assert measures.doubleness(np.stack([a] * 4 + [b] * 4), a, b) < 0.01
+    elsewhere = rolling(start=64, colour=(30, 150, 30))[0].transpose(1, 0, 2)
+    assert measures.doubleness(np.stack([elsewhere] * 8), a, b) < 0.3
+
+
+def test_a_thing_that_goes_back_goes_not_onward_and_a_loop_that_turns_is_not_constant():
+    clip = rolling()
+    made, real = measures.onward(clip[7:], clip[7:])
+    assert made == real > 0
+    assert measures.onward(clip[7::-1], clip[7:15])[0] == pytest.approx(-measures.onward(clip[7:15], clip[7:15])[1], rel=0.05)
+    assert measures.onward(np.repeat(clip[7:8], 9, 0), clip[7:])[0] == 0
+    around = np.stack([np.roll(clip[0], -8 * t, 1) for t in range(16)])
+    assert measures.constancy(around, "left") == pytest.approx(1, abs=0.05)
+    assert measures.constancy(around, "right") == pytest.approx(-1, abs=0.05)
+    assert measures.constancy(np.concatenate([clip, clip[-2:0:-1]]), "left") == pytest.approx(0, abs=0.05)
+    assert measures.constancy(clip[:1].repeat(16, 0), "left") == 0
+
+
+def test_things_are_counted_and_seams_are_seen():
+    mask = np.zeros((128, 128), bool)
+    mask[10:30, 10:30] = mask[60:80, 40:60] = True
+    assert [measures.parts(mask & keep) for keep in (True, np.arange(128)[:, None] < 40, False)] == [2, 1, 0]
+    inside = np.zeros((128, 128), bool)
+    inside[40:90, 30:80] = True
+    grained = 120 + 4 * np.random.default_rng(0).standard_normal((2, 128, 128, 1)).repeat(3, 3)
+    assert measures.border(grained, inside) == pytest.approx(1, abs=0.1)
+    assert measures.border(grained + 20 * inside[..., None], inside) > 2
 
 
 def test_a_gray_box_holds_no_thing():
@@ -65,29 +93,91 @@ def test_a_gray_box_holds_no_thing():
 def test_a_track_that_stays_correlates():
     clip = rolling()
     recoloured = rolling(colour=(30, 60, 220))
-    assert measures._correlation(recoloured, clip) > 0.99
-    assert measures._correlation(recoloured[::-1], clip) < -0.9
-    assert measures._correlation(np.repeat(clip[:1], 16, 0), clip) == 0
+    assert measures.correlation(recoloured, clip) > 0.99
+    assert measures.correlation(recoloured[::-1], clip) < -0.9
+    assert measures.correlation(np.repeat(clip[:1], 16, 0), clip) == 0
 
 
-def test_every_measure_runs_and_is_plain_json(model_folder):
-    dreamer = reverie.load(model_folder)
+def test_filmed_cases_are_what_the_measures_can_read_and_prompts_say_what_they_show():
+    """Needs MuJoCo and EGL."""
+    found = measures.film_cases(2)
+    for one in found:
+        assert look(one.video.frames) == (one.truth["colour"], one.truth["motion"])
+        assert one.truth["surroundings"] in measures.EVEN
+        assert one.video.frames.shape == (16, 128, 128, 3)
+    assert case().said() == "a red cube rolls to the left in the snow by day, static camera"
+    assert case().said(colour="orange", surroundings="beach", time="night") == "an orange cube rolls to the left on the beach at night, static camera"
+    assert judged({"schema": 2, "subjects": [], "camera": {"kind": "static"}}) is None
+
+
+def test_every_measure_runs_and_is_plain_json(model_folder, monkeypatch: pytest.MonkeyPatch):
+    dreamer, seen = reverie.load(model_folder), []
+    steps = reverie.sampling.reverie.SamplerConfig
+    monkeypatch.setattr(reverie.sampling.reverie, "SamplerConfig", lambda **how: steps(**{**how, "num_steps": 1}))
+    monkeypatch.setattr(measures, "SHOTS", measures.SHOTS[:2])
+    monkeypatch.setattr(measures, "STRENGTHS", {"strong": 0.9})
+    monkeypatch.setattr(measures, "simulated", lambda: lambda colour, seed, actions: rolling(4 * len(actions), side=32))
+    monkeypatch.setattr(measures, "dreamed", lambda dreamer: lambda colour, seed, actions: rolling(4 * len(actions), side=32))
     cases = [case(side=96, start=80, step=-1, colour=c) for c in ((220, 30, 30), (220, 30, 40))]
+
+    def look_and_count(clips):
+        seen.append(len(clips))
+        return look_at_all(clips)
+
     for name, measure in measures.MEASURES.items():
         made: list[Video] = []
-        figures = measure(dreamer, cases, made) if name != "inpaint" else None
-        if figures is not None:
-            assert json.loads(json.dumps(figures))
-            assert made, name
+        figures = measure(dreamer, cases, made, look_and_count)
+        assert json.loads(json.dumps(figures))
+        assert made, name
+        assert set(goal.split("/")[0] for goal in measures.GOALS[name]) - {"surroundings"} <= set(figures), name
+        assert measures.missed(name, figures) or name == "play"
+    assert seen
+
+
+def test_a_probe_reads_the_words_and_goals_know_them(tmp_path):
+    """The look of a probe: more is asked of edits and storyboards."""
+    save_weights(tmp_path / "probe.safetensors", Probe().state_dict(), {"network": "probe", "config": {name: list(words) for name, words in LABELS.items()}})
+    look = look_by(tmp_path / "probe.safetensors")
+    assert set(look([rolling()])[0]) == {*LABELS, "motion"}
+
+    class Echo:
+        def generate(self, prompt, seconds, seed):
+            return Video(rolling(start=100 - seed))
+
+        def edit(self, video, prompt, strength, seed):
+            return Video(video.frames, metadata={"prompt": prompt})
+
+    cases, made = [case(), case(), case()], []
+
+    def sure(clips):
+        return [{"colour": "yellow", "surroundings": "street", "time": "night", "motion": "left"} for _ in clips]
+
+    figures = measures.edit(Echo(), cases, made, sure)["strength_0.9"]
+    assert [video.metadata["prompt"].split()[1] for video in made] == ["yellow", "red", "red"]
+    assert "on the street by day" in made[1].metadata["prompt"] and "in the snow at night" in made[2].metadata["prompt"]
+    assert [figures[name]["share"] for name in ("changed", "colour", "surroundings", "time", "changed")] == [1.0] * 5
+    generated = measures.generate(Echo(), [case(), case()], [], sure)
+    assert [generated[name]["share"] for name in ("colour", "motion", "motion_real", "time_real")] == [0, 1, 1, 0]
+    assert "fact" not in generated
+    assert measures.missed("storyboard", {"surroundings": measures.share([False, True])}) == ["surroundings 0.5 (at least 0.85)"]
+    assert measures.missed("fill", {"gap": measures._gain([30.0, 30.0], [30.0, 30.0])}) == ["gap 0 (at least 0.01)"]
+
+
+def test_weights_without_actions_are_not_played(model_folder, monkeypatch: pytest.MonkeyPatch):
+    dreamer = reverie.load(model_folder)
+    monkeypatch.setattr(type(dreamer.play("a ball")), "steers", False)
+    figures = measures.play(dreamer, [case()], [], look_at_all)
+    assert "have not learned actions" in figures["note"]
+    assert measures.missed("play", figures) == []
 
 
 def test_the_page_holds_every_figure_and_nothing_foreign():
-    share, gain = measures._share([True, True, False]), measures._gain([30.0, 31.0], [29.0, 31.0])
+    share, gain = measures.share([True, True, False]), measures._gain([30.0, 31.0], [29.0, 31.0])
     figures = {
         "model": "<m>",
         "cases": 3,
         "edit": {"strength_0.4": {"changed": share, "track": measures._median([0.1, 0.2])}},
-        "refine": {"against_lanczos": gain, "path": measures._ratio([1.0], [2.0])},
+        "refine": {"against_lanczos": gain, "path": measures._ratio([1.0], [2.0]), "missed": ["seam 2 (0 to 1.2)"]},
     }
     rows = {f"{task}: {measure}": (value, spread, cases) for name in ("edit", "refine") for task, measure, value, spread, cases in rows_of(name, figures[name])}
     assert rows["edit: strength 0.4, changed (share)"] == ("0.667", f"interval {share['interval'][0]:g} to {share['interval'][1]:g}", "3")
@@ -96,6 +186,7 @@ def test_the_page_holds_every_figure_and_nothing_foreign():
     assert rows["refine: path (ratio)"][0] == "0.5"
     page = page_of(figures, {"edit": contact_sheet([Video(rolling())], ["a <b>"])})
     assert "&lt;m&gt;" in page
+    assert "<li>refine: seam 2 (0 to 1.2)</li>" in page
     assert page.count("<tr>") == 5
     assert page.count("data:image/jpeg") == 1
     assert "<script" not in page
@@ -111,7 +202,7 @@ def test_a_page_and_drift_are_one_command(model_folder, tmp_path, monkeypatch: p
     assert "seconds kept" in page.read_text("utf-8")
     for words, message in (
         (["--only", "drifft"], "did you mean 'drift'"),
-        (["--quick"], "--data: a folder"),
+        (["--probe", "nowhere.safetensors"], "no such weights file"),
         (["--page", "a.png"], "a page is an .html"),
         (["--num-cases", "1"], "at least 2"),
     ):

@@ -23,7 +23,7 @@ from reverie.patches.actions import action_rows
 from reverie.patches.packing import Piece, pack, unpack
 from reverie.patches.patches import patchify
 from reverie.patches.positions import token_positions
-from reverie.sampling.canvas import WINDOW
+from reverie.sampling.canvas import WINDOW  # of weights that do not say it
 from reverie.sampling.play import parse_script, script_of
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.stream import Context
@@ -211,7 +211,7 @@ def test_the_worlds_own_steered_clips_score_near_the_ceiling_and_tricks_do_not()
     """Needs MuJoCo and EGL. The whole list gives about 0.85; four sessions have 24 actions, of which chance reads a fifth."""
     world = simulated()
     figures = measure_play(world, num_cases=4, num_steps=16)
-    assert figures["recovered"]["share"] >= 0.7 and figures["recovered"]["count"] == 24
+    assert figures["recovered"]["share"] >= 0.7 and figures["recovered"]["cases"] == 24
     assert figures["still"]["share"] == 1.0
     steady = figures["steady"]
     assert (steady["frames"], steady["seen"]) == (64, 1.0) and steady["colour_drift"] < 3 and 0.8 < steady["sharpness"] < 1.25

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ import torch
 
 import reverie
 from reverie.cli import main
+from reverie.layers.weights import load_weights, save_weights
 from reverie.sampling import storyboard, tasks
 from reverie.sampling.canvas import Given, consistent
+from reverie.sampling.recut import recut
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig, sample, tiles_of, views
 from reverie.sampling.stream import Context, Journal, Windows, num_windows
-from reverie.video import Video
+from reverie.video import Audio, Video
 
 FAST = {"num_steps": 2, "seed": 3}
 
@@ -97,8 +100,33 @@ def test_an_anchor_and_a_small_noise_can_be_switched_on_and_off(backward: bool):
                 assert strength == pytest.approx(1.0 if place in new else min(float(canvas.strength[place, 0, 0]), context.noise))
             windows.accept(index[[*places, *hidden]].float()[None, :, None, None].expand(part.latents.shape))
         assert torch.equal(windows.latents[0, :8, 0, 0], index[:8].float())
-    with pytest.raises(ValueError, match="1 to 3 latents"):
-        Context(recent=4)
+    with pytest.raises(ValueError, match="1 to 3 are allowed, since these weights see 5 at once"):
+        Windows(canvas, Context(recent=4))
+    assert num_windows(dataclasses.replace(canvas, window=9), Context(recent=4)) == 2
+    with pytest.raises(ValueError, match="at least 1 latent"):
+        Context(recent=0)
+    assert Windows(dataclasses.replace(canvas, window=3)).context.recent == 1
+
+
+def test_how_much_is_seen_at_once_is_a_fact_of_the_weights(model_folder: Path, tmp_path: Path):
+    tensors, about = load_weights(model_folder / "transformer.safetensors", "transformer")
+    assert "window" not in about
+    assert reverie.load(model_folder).window == 5
+    save_weights(tmp_path / "transformer.safetensors", tensors, {**about, "window": 9})
+    (tmp_path / "autoencoder.safetensors").write_bytes((model_folder / "autoencoder.safetensors").read_bytes())
+    dreamer, steps = reverie.load(tmp_path, dtype=torch.float32), []
+    assert dreamer.describe()["window"] == dreamer.window == 9
+    dreamer.generate("a ball", num_frames=36, size="32x32", progress=lambda done, total: steps.append((done, total)), **FAST)
+    assert steps == [(1, 2), (2, 2)]  # nine latents: all at once
+    assert main(["generate", "a ball", "--seconds", "4.5", "--size", "32x32", "--num-steps", "1", "--model", str(tmp_path), "-o", str(tmp_path / "a.mkv")]) == 0
+    film = reverie.read(tmp_path / "a.mkv")
+    assert np.array_equal(film.latents, reverie.load(tmp_path).generate("a ball", num_frames=36, size="32x32", num_steps=1).latents)
+    session = dreamer.play("a ball", size="32x32", num_steps=1)
+    for _ in range(9):
+        session.advance("left")
+    assert len(session.window) == 8
+    long = tasks.text_to_loop("x", channels=2, width=16, height=16, num_frames=48, fps=8, seed=0, window=9)
+    assert [len(view.frames) for view in views(long, 0)] == [9, 9]
 
 
 def test_frames_come_as_they_get_final_and_the_journal_goes_on(dreamer: Reverie, tmp_path: Path):
@@ -282,6 +310,27 @@ def test_variation_walks_from_one_seed_to_another(dreamer: Reverie):
     assert np.abs(make(seed=1, variation=1.0, other_seed=2) - make(seed=2)).max() <= 1  # cos(pi / 2) is not quite 0
     near, far = (np.abs(make(seed=1, variation=v, other_seed=2) - make(seed=1)).mean() for v in (0.1, 0.9))
     assert 0 < near < far
+
+
+def test_guidance_acts_inside_its_interval_only(dreamer: Reverie):
+    def make(**settings: Any) -> np.ndarray:
+        return dreamer.generate("a ball", size="32x32", num_frames=4, num_steps=3, seed=1, **settings).frames
+
+    assert np.array_equal(make(guidance_interval=(0.0, 0.0)), make(guidance_scale=1.0))
+    assert np.array_equal(make(guidance_interval=(0.0, 1.0)), make())
+    assert not np.array_equal(make(guidance_interval=(0.99, 1.0)), make())
+    assert not np.array_equal(make(guidance_interval=(0.99, 1.0)), make(guidance_scale=1.0))
+
+
+def test_recut_sound_goes_with_its_frames():
+    samples = np.arange(8000, dtype=np.int16)[:, None]  # one second
+    video = dataclasses.replace(clip(8), audio=Audio(samples, 8000))
+    made = recut(video, [(0.5, 1.0), (0.0, 0.25), (0.25, 0.5)])
+    assert np.array_equal(made.frames, video.frames[[4, 5, 6, 7, 0, 1, 2, 3]])
+    assert made.audio is not None
+    assert np.array_equal(made.audio.samples[:, 0], np.concatenate([samples[4000:], samples[:4000]])[:, 0])
+    assert recut(video, [(0.25, 0.5)]).audio.samples.tolist() == samples[2000:4000].tolist()  # type: ignore[union-attr]
+    assert recut(clip(8), [(0.0, 0.5)]).audio is None
 
 
 def test_prompts_may_follow_one_another(dreamer: Reverie):

@@ -36,9 +36,12 @@ def test_from_footage_to_a_model_that_generates(footage_folder: Path, tmp_path: 
     assert main(["train", "transformer", "--preset", "tiny", *data, "--run", str(second), "--set", "transformer_training.num_steps=40"]) == 0
     curve = losses(second)
     assert sum(curve[s] for s in range(31, 41)) < 0.9 * sum(curve[s] for s in range(1, 11))
+    (second / "transformer.safetensors").unlink()
+    assert main(["train", "transformer", "--preset", "tiny", *data, "--run", str(second), "--set", "transformer_training.num_steps=40"]) == 0  # a finished run writes them again
     weights = ["--autoencoder", str(run / "autoencoder.safetensors"), "--transformer", str(second / "transformer.safetensors")]
     assert main(["train", "bundle", *weights, "-o", str(tmp_path / "model")]) == 0
     dreamer = reverie.load(tmp_path / "model")
+    assert load_weights(tmp_path / "model" / "transformer.safetensors", "transformer")[1]["window"] == dreamer.window == 5  # clips of 17 frames
     assert "square" in dreamer.vocabulary
     clip = dreamer.generate("a square moves to the right", size="96x96", num_steps=2)
     assert clip.num_frames == 16

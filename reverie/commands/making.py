@@ -66,7 +66,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     for name in names:
         check_target(name, frames, width, height, options.fps)
     dreamer = load(options.model)
-    shape = {"channels": dreamer.autoencoder.config.latent_channels, "width": width, "height": height, "num_frames": frames, "fps": options.fps}
+    shape = {"channels": dreamer.channels, "width": width, "height": height, "num_frames": frames, "fps": options.fps, "window": dreamer.window}
     noise = [{"seed": options.seed, "variation": options.variation, "other_seed": options.seed + 1 + n} if options.variation else {"seed": options.seed + n} for n in range(count)]
     canvases = [tasks.text_to_video(options.prompt, negative_prompt=options.negative_prompt, about={"task": "generate"}, **seeds, **shape) for seeds in noise]
     say_unknown(dreamer, options.prompt)
@@ -154,7 +154,7 @@ def animate(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.sampling.sampler import SamplerConfig
     from reverie.video import check_target, default_name, shown
 
-    config = SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)
+    SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)  # refused before the model is loaded
     tasks.check_request(options.prompt, options.num_frames, options.fps)
     image = read_given(options.image, max_frames=1)
     small = fit(image)
@@ -169,13 +169,12 @@ def animate(options: argparse.Namespace) -> dict[str, Any]:
     images = [(small, 0.0), *((fit(read_given(path, max_frames=1)), seconds) for path, seconds in zip(options.also, options.at, strict=True))]
     dreamer = load(options.model)
     say_unknown(dreamer, options.prompt)
-    shape = {"channels": dreamer.autoencoder.config.latent_channels, "width": width, "height": height, "num_frames": options.num_frames, "fps": options.fps}
-    announce(dreamer, [tasks.text_to_video(options.prompt, seed=options.seed, **shape)], config)  # of the same shape
     strip = Strip(options)
     with progress("dreaming") as advance:
         video = dreamer.animate(
             images, options.prompt, num_frames=options.num_frames, fps=options.fps, seed=options.seed, num_steps=options.num_steps,
             guidance_scale=options.guidance_scale, negative_prompt=options.negative_prompt, solver=options.solver, progress=advance, watch=strip.watch,
+            announce=lambda canvases, config: announce(dreamer, list(canvases), config),
         )  # fmt: skip
     save(options, video, output)
     return {"files": [str(output), *strip.save(options, output)], "unknown_words": dreamer.unknown_words(options.prompt), **video.metadata}

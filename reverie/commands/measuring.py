@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from functools import partial
 from typing import Any
 
 from reverie.commands.talking import load, progress, say
@@ -40,13 +39,11 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
     """A list of prompts to shares of right colours and motions."""
     from reverie.data.shards import Footage
     from reverie.evaluation import prompts
-    from reverie.evaluation.probe import load_probe
     from reverie.evaluation.sheet import contact_sheet, save_sheet
     from reverie.video import check_target
 
     videos: list[Any] = []
-    probe = load_probe(options.probe) if options.probe else None
-    look = partial(prompts.read_by, probe) if probe else prompts.look_at_all
+    look = prompts.look_by(options.probe)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit {options.limit}: at least 1 is needed")
     if options.sheet:
@@ -55,10 +52,10 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
         check_target(options.sheet, 1, 0, 0)
     if options.footage:
         footage, model = Footage(options.footage), "none: footage"
-        asked, found = prompts.probe_on_footage(footage, options.limit, probe) if probe else prompts.check_on_footage(footage, options.limit, look)
+        asked, found = prompts.check_on_footage(footage, options.limit, look)
     else:
         asked = prompts.prompt_list(options.list)[: options.limit]
-        if not probe and any(set(prompt.asked) - {"colour", "motion"} for prompt in asked):
+        if not options.probe and any(set(prompt.asked) - {"colour", "motion"} for prompt in asked):
             raise ValueError(f"--list {options.list} asks for more than colour and motion: give a --probe (`reverie train probe` makes one)")
         dreamer = load(options.model)
         model = dreamer.digest
@@ -78,37 +75,35 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
-    """Footage to the figures of every task (drift, which takes long, only where it is asked for)."""
+    """Filmed cases to the figures of every task and the goals that they miss (drift, which takes long, only where it is asked for)."""
     from reverie.config import did_you_mean
-    from reverie.data.shards import Footage
-    from reverie.evaluation import drift
+    from reverie.evaluation import drift, tasks
     from reverie.evaluation.page import page_of
+    from reverie.evaluation.prompts import look_by
     from reverie.evaluation.sheet import contact_sheet
-    from reverie.evaluation.tasks import MEASURES, cases_of
     from reverie.video import whole_file
 
-    names = options.only or list(MEASURES)
+    names = options.only or list(tasks.MEASURES)
     for name in names:
-        if name not in (known := [*MEASURES, "drift"]):
+        if name not in (known := [*tasks.MEASURES, "drift"]):
             raise ValueError(f"no task {name!r}{did_you_mean(name, known)}")
     count = options.num_cases or (QUICK if options.quick else 32)
     if count < (1 if names == ["drift"] else 2):
         raise ValueError(f"--num-cases {count}: at least 2 are needed")
     if options.page and options.page.suffix != ".html":
         raise ValueError(f"{options.page}: a page is an .html")
-    if options.data is None and names != ["drift"]:
-        raise ValueError("--data: a folder of footage is needed (`reverie worlds render`, another seed than the training's)")
-    cases = cases_of(Footage(options.data), count) if options.data else []
-    dreamer = load(options.model)
-    figures: dict[str, Any] = {"model": dreamer.digest, "cases": len(cases)}
-    sheets = {}
+    look, dreamer = look_by(options.probe), load(options.model)
+    cases = tasks.film_cases(count) if names != ["drift"] else []
+    figures: dict[str, Any] = {"model": dreamer.digest, "cases": len(cases), "footage": tasks.FOOTAGE, "read_by": str(options.probe or "image processing")}
+    sheets: dict[str, Any] = {}
     with progress("measuring") as advance:
         for done, name in enumerate(names):
             videos: list[Any] = []
-            figures[name] = drift.measure(dreamer, options.num_cases or drift.CASES, videos) if name == "drift" else MEASURES[name](dreamer, cases, videos)
+            figures[name] = drift.measure(dreamer, options.num_cases or drift.CASES, videos) if name == "drift" else tasks.MEASURES[name](dreamer, cases, videos, look)
+            figures[name]["missed"] = tasks.missed(name, figures[name])
             say(options, f"{name}: {json.dumps(figures[name])}")
             labels = [f"{video.metadata.get('task', name)}: {video.metadata.get('prompt', '')}" for video in videos]
-            sheets[name] = contact_sheet(videos[:6], labels[:6], columns=6, pairs=2)
+            sheets |= {name: contact_sheet(videos[:6], labels[:6], columns=6, pairs=2)} if videos else {}
             advance(done + 1, len(names))
     if options.page:
         with whole_file(options.page) as temporary:

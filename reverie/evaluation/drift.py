@@ -24,7 +24,7 @@ REMEDIES = {
     "both, three recent": Context(recent=3, anchor=True),
 }
 CAMERAS = {"still": "a still camera", "moving": "the camera orbits"}
-PLACES = ("on the grass", "in the snow", "in the desert", "at night")
+PLACES = ("in the snow", "on the street", "on the beach", "in the snow at night")  # where image processing finds the thing
 
 
 def drift_of(frames: np.ndarray, fps: float, colour: str) -> dict[str, float]:

@@ -31,11 +31,13 @@ def page_of(figures: dict[str, Any], sheets: dict[str, Image.Image]) -> str:
     rows = [row for name, inner in figures.items() if isinstance(inner, dict) for row in rows_of(name, inner)]
     table = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     head = "".join(f"<th>{word}</th>" for word in ("task", "measure", "value", "spread", "cases"))
+    goals = "".join(f"<li>{html.escape(f'{name}: {goal}')}</li>" for name, inner in figures.items() if isinstance(inner, dict) for goal in inner.get("missed", ()))
     pictures = "".join(f'<h2>{html.escape(name)}</h2><img alt="{html.escape(name)}" src="data:image/jpeg;base64,{_jpeg(sheet)}">' for name, sheet in sheets.items())
     about = html.escape(
-        f"Model {figures.get('model')}, {figures.get('cases')} cases of footage that it has not seen, seeds 0, 1, ... by case; the first clips of each task, as they came."
+        f"Model {figures.get('model')}, {figures.get('cases')} cases that it has not seen ({figures.get('footage')}), words read by {figures.get('read_by')}, "
+        "seeds 0, 1, ... by case; the first clips of each task, as they came."
     )
-    return f"<!doctype html><meta charset=utf-8><title>Reverie: tasks</title><style>{STYLE}</style><h1>Every task, measured</h1><p>{about}</p><table><tr>{head}</tr>{table}</table>{pictures}\n"
+    return f"<!doctype html><meta charset=utf-8><title>Reverie: tasks</title><style>{STYLE}</style><h1>Every task, measured</h1><p>{about}</p><table><tr>{head}</tr>{table}</table><h2>Goals that are missed</h2><ul>{goals}</ul>{pictures}\n"
 
 
 def _jpeg(picture: Image.Image) -> str:

@@ -164,14 +164,14 @@ def steadiness(frames: np.ndarray) -> dict[str, float]:
 def share(right: Sequence[bool]) -> dict[str, Any]:
     """A share with its interval."""
     low, high = wilson(sum(right), len(right))
-    return {"share": round(sum(right) / len(right), 3), "interval": [round(low, 3), round(high, 3)], "count": len(right)}
+    return {"share": round(sum(right) / len(right), 3), "interval": [round(low, 3), round(high, 3)], "cases": len(right)}
 
 
 def dreamed(dreamer: Any, size: str = "128x128") -> Player:
     """A `Reverie` as a player. ValueError if its weights have not learned actions."""
 
     def play(colour: str, seed: int, actions: Sequence[str]) -> np.ndarray:
-        session = dreamer.play(f"a {colour} car drives in the snow, the camera is still", seed=seed, fps=FPS, size=size)
+        session = dreamer.play(f"a {colour} car drives in the snow, static camera", seed=seed, fps=FPS, size=size)
         if not session.steers:
             raise ValueError(f"model {dreamer.digest} has not learned actions: there is nothing to measure")
         return np.concatenate([session.advance(action) for action in actions])

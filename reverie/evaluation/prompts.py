@@ -10,20 +10,23 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reverie.data.shards import Footage
-from reverie.evaluation.probe import LABELS, UNKNOWN, Probe, read, truth_of
+from reverie.evaluation.probe import LABELS, UNKNOWN, Probe, load_probe, read, truth_of
 
 HUES = {"red": 1.0, "orange": 25.0, "yellow": 53.0, "green": 128.0, "blue": 229.0, "purple": 280.0}  # degrees, of the lit side
 CHROMA = 0.16  # least distance from the row's middle colour, of channel differences in [0, 1]
 MOTIONS = ("left", "right", "fall", "jump")
-
+EVEN = ("snow", "street", "beach")  # surroundings of the second edition without hills or walls that stand in a row with the sky
 
 Facts = dict[str, str]  # what is asked of a clip, or seen in it, by name: colour (one of HUES), motion (one of MOTIONS), or a label of the probe
+Look = Callable[[Iterable[np.ndarray]], list[Facts]]  # what is seen in clips, each uint8 [T H W 3]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,12 @@ def prompt_list(name: str) -> list[Prompt]:
     return [Prompt(*row) for row in lists[name]]
 
 
-def look_at_all(clips: Sequence[np.ndarray]) -> list[Facts]:
+def look_by(weights: Path | None) -> Look:
+    """The one way in which words are read from clips: by the probe of a weights file, or, without one, colour and motion by image processing."""
+    return partial(read_by, load_probe(weights)) if weights else look_at_all
+
+
+def look_at_all(clips: Iterable[np.ndarray]) -> list[Facts]:
     """What image processing sees in clips: colour and motion."""
     return [dict(zip(("colour", "motion"), look(frames), strict=True)) for frames in clips]
 
@@ -72,8 +80,9 @@ def thing(frames: np.ndarray) -> np.ndarray:
 
 
 def seen_in(mask: np.ndarray) -> np.ndarray:
-    """The frames in which enough of the thing is seen to have a place: bool [T]."""
-    return mask.sum((1, 2)) > 0.004 * mask[0].size
+    """The frames in which enough of the thing is seen to have a place, and not everywhere: bool [T]."""
+    share = mask.mean((1, 2))
+    return (share > 0.004) & (share < 0.5)
 
 
 def colour_of(pixels: np.ndarray) -> str:
@@ -110,38 +119,25 @@ def judged(scene: dict[str, Any]) -> tuple[str, str, str] | None:
     kind = subject.get("kind") or subject.get("shape")
     verb, _, way = (subject["facts"] or [""])[0].partition("_")
     motion = (way or verb) if verb != "slide" else "none"  # the lists ask for things that roll
-    if scene.get("schema", 1) > 1 and scene["surroundings"] not in ("snow", "street", "beach"):  # elsewhere hills or walls stand in a row with the sky
+    if scene.get("schema", 1) > 1 and scene["surroundings"] not in EVEN:
         return None
     return (subject["colour"], kind, motion) if subject["colour"] in HUES and motion in MOTIONS and kind not in ("person", "turtle") else None
 
 
-def check_on_footage(footage: Footage, limit: int | None, look_at: Callable[[list[np.ndarray]], list[Facts]]) -> tuple[list[Prompt], list[Facts]]:
-    """The check against the truth: clips of the kind of the lists (one hued thing alone, still camera, not at sunset), as (asked, found)."""
-    asked, clips = [], []
-    for index in range(len(footage)):
-        if truth := judged(footage.scene(index)):
-            asked.append(Prompt(footage.entries[index].captions[0], {"colour": truth[0], "motion": truth[2]}))
-            clips.append(footage.video(index).frames[:16])
-            if len(asked) == limit:
-                break
-    if not asked:
-        raise ValueError(f"{footage.folder}: no clip of one hued thing under a still camera")
-    return asked, look_at(clips)
-
-
-def probe_on_footage(footage: Footage, limit: int | None, probe: Probe) -> tuple[list[Prompt], list[Facts]]:
-    """The probe against the truth: all clips of one subject, as (asked, found). What it gets right is the most that a model can score with it."""
-    asked: list[Prompt] = []
-    chosen: list[int] = []
-    for index in range(len(footage)):
-        labels = truth_of(footage.scene(index))
-        if labels is not None and len(chosen) != limit:
-            known = {name: LABELS[name][label] for name, label in zip(LABELS, labels, strict=True) if label != UNKNOWN}
-            asked.append(Prompt(footage.entries[index].captions[0], known))
+def check_on_footage(footage: Footage, limit: int | None, look: Look) -> tuple[list[Prompt], list[Facts]]:
+    """A look against the truth, as (asked, found): all clips of one subject; without a probe, those of the kind of the lists (`judged`), of which it sees 16 frames.
+    What it gets right is the most that a model can score with it.
+    """
+    asked, chosen, plain = list[Prompt](), list[int](), look is look_at_all
+    for index, entry in enumerate(footage.entries):
+        truth, labels = judged(footage.scene(index)) if plain else None, None if plain else truth_of(footage.scene(index))
+        if (truth or labels is not None) and len(chosen) != limit:
+            known = {"colour": truth[0], "motion": truth[2]} if truth else {name: LABELS[name][n] for name, n in zip(LABELS, labels or (), strict=True) if n != UNKNOWN}
+            asked.append(Prompt(entry.captions[0], known))
             chosen.append(index)
     if not asked:
-        raise ValueError(f"{footage.folder}: no clip of one subject with a ground truth that names it")
-    return asked, read_by(probe, (footage.video(index).frames for index in chosen))
+        raise ValueError(f"{footage.folder}: no clip of one {'hued thing under a still camera' if plain else 'subject with a ground truth that names it'}")
+    return asked, look(footage.video(index).frames[: 16 if plain else None] for index in chosen)
 
 
 def score(found: Sequence[Facts], asked: Sequence[Prompt]) -> dict[str, float | int | list[float]]:

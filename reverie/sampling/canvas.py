@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reverie.patches.patches import PATCH
 
-WINDOW = 5  # latents that the network sees at once: it was trained on clips of up to five
+WINDOW = 5  # latents that weights see at once whose file does not say how many there were in the longest clip that they learned from
 FADE = 4  # frames after (and before) a kept one over which what the autoencoder lost of it fades out
 PROJECTIONS = 3  # rounds of `consistent`
 FEATHER = 4  # pixels, the same across the border of a kept region
@@ -107,6 +107,7 @@ class Canvas:
     prompts: the words; prompt_ids [t]: which of them a latent follows, in spans that do not fall back (None: the first)
     negative_prompt: the words to stay away from
     period: seconds after which time closes on itself (a loop), or None
+    window: how many shown latents the network sees at once: a fact of the weights (`Reverie.window`)
     tiles: windows (top, left, rows, columns) on the token grid, through which the network sees a canvas too large for it
     seed: of the noise; first: the absolute index of the first latent, from which its noise is counted
     variation, other_seed: how far in [0, 1] the noise turns from that of seed to that of other_seed
@@ -123,6 +124,7 @@ class Canvas:
     prompt_ids: Tensor | None = None
     negative_prompt: str = ""
     period: float | None = None
+    window: int = WINDOW
     tiles: tuple[tuple[int, int, int, int], ...] = ()
     seed: int
     first: int = 0
@@ -163,12 +165,12 @@ class Canvas:
         """How many tokens the network sees at once."""
         t, h, w = self.grid
         _, _, rows, columns = self.tiles[0] if self.tiles else (0, 0, h, w)
-        return min(t, WINDOW) * rows * columns
+        return min(t, self.window) * rows * columns
 
     @property
     def at_once(self) -> bool:
         """Whether the network sees all of its time at once; else it is filled window by window (sampling/stream.py)."""
-        return int(self.shown.sum()) <= WINDOW or self.period is not None
+        return int(self.shown.sum()) <= self.window or self.period is not None
 
     def token_strength(self) -> Tensor:
         """[t*h*w, 1], for each token."""

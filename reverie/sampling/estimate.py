@@ -7,11 +7,10 @@ from typing import Any
 from reverie.autoencoder.autoencoder import SPATIAL
 from reverie.diffusion.schedules import levels, resolution_shift
 from reverie.layers.precision import peak_flops
-from reverie.patches.patches import PATCH
-from reverie.sampling.canvas import WINDOW, Canvas
+from reverie.sampling.canvas import Canvas
 from reverie.sampling.sampler import MAX_TOKENS, SamplerConfig, views
 from reverie.sampling.stream import num_windows
-from reverie.sampling.tasks import NATIVE_AREA
+from reverie.sampling.tasks import NATIVE_AREA, PIECE
 
 SHARE = 0.15  # of the speed of a matrix product that the networks reach (docs/files.md has the measurement)
 ATTENTION = 100e9  # operations per second of attention on a CPU
@@ -26,7 +25,7 @@ def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, to
     weights = 4 * (parameters + sum(p.numel() for p in autoencoder.parameters()))
     seconds, memory = 0.0, 0.0
     for canvas in canvases:
-        tokens = canvas.seen // (canvas.latents.shape[0] * PATCH**2)  # of one view
+        tokens = canvas.seen  # of one view
         below = levels(config.num_steps, resolution_shift(canvas.seen))[1:] < canvas.strength.max()  # steps that move anything
         seen = num_windows(canvas) * max(1, len(canvas.tiles)) if canvas.period is None else len(views(canvas, 0))
         evaluations = seen * copies * int(below.sum()) * (2 if config.solver == "heun" else 1)
@@ -37,7 +36,7 @@ def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, to
         seconds += (linear + coding) / speed + attention / ATTENTION
         packed = min(MAX_TOKENS, min(together, len(canvases)) * max(1, len(canvas.tiles)) * copies * tokens)
         sampling = packed * network.config.width * 4 * 16  # hidden states of one block, wide ones included
-        at_once = min(latents, max(canvas.latents[0, 0].numel(), WINDOW * NATIVE_AREA // SPATIAL**2))  # what the autoencoder takes at once
+        at_once = min(latents, max(canvas.latents[0, 0].numel(), PIECE * NATIVE_AREA // SPATIAL**2))  # what the autoencoder takes at once
         decoding = at_once * (4 * fine * 4 * 8 + 768 * 4 * 4)  # fine features and frames
         frames = 3 * canvas.width * canvas.height * canvas.num_frames * (3 if canvas.tiles else 1)  # and what lay under them
         memory = max(memory, max(sampling, decoding) + frames + 12 * canvas.latents.numel())

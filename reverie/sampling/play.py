@@ -1,11 +1,11 @@
 """Playing: a world that is steered while it is dreamed. Actions in, frames out, one latent (four frames) at a time.
 
-The network runs causally: it sees the last CONTEXT finished latents through its cache of keys and values and fills the next one under the
+The network runs causally: it sees the last finished latents, one less than its window holds, through its cache of keys and values and fills the next one under the
 action of its four frames. Finished latents are context at a small true noise, which keeps errors from adding up; the decoder streams.
 
 What falls out of the window is forgotten altogether. Times are counted from the first latent that is still seen (the network learned from
-clips of up to WINDOW latents, whose times begin at 0, and tokens carry their time as a feature too), so when the window moves, the latents in it
-are read again: one causal pass over CONTEXT latents. The cache therefore always equals what that window alone gives.
+clips of up to `Reverie.window` latents, whose times begin at 0, and tokens carry their time as a feature too), so when the window moves, the latents in it
+are read again: one causal pass over them. The cache therefore always equals what that window alone gives.
 """
 
 import itertools
@@ -28,7 +28,6 @@ from reverie.patches.actions import ACTION_WIDTH, ACTIONS, action_rows
 from reverie.patches.packing import Pack, Piece, extras_of, pack
 from reverie.patches.patches import PATCH, patchify, unpatchify
 from reverie.patches.positions import latent_times, token_positions
-from reverie.sampling.canvas import WINDOW
 from reverie.sampling.sampler import SamplerConfig
 from reverie.sampling.stream import Context
 from reverie.sampling.tasks import MAX_FRAMES, check_request, parse_size
@@ -36,7 +35,6 @@ from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Cache
 from reverie.video import Video
 
-CONTEXT = WINDOW - 1  # finished latents that the next one sees
 MAX_ACTIONS = MAX_FRAMES // FRAMES
 
 
@@ -55,12 +53,12 @@ class Play:
         self.width, self.height = parse_size(size)
         h, w = (-(-side // PADDING) * PADDING // SPATIAL for side in (self.height, self.width))
         self.shape, self.plane = (dreamer.channels, 1, h, w), (h // PATCH, w // PATCH)
-        self.extras, self.times = extras_of(self.width, self.height, fps), latent_times(WINDOW, fps)
-        self.schedule = levels(config.num_steps, resolution_shift(WINDOW * h * w // PATCH**2))  # of a clip as long as the window
+        self.extras, self.times = extras_of(self.width, self.height, fps), latent_times(dreamer.window, fps)
+        self.schedule = levels(config.num_steps, resolution_shift(dreamer.window * h * w // PATCH**2))  # of a clip as long as the window
         self.actions: list[str] = []
         self.latents: list[Tensor] = []  # clean, [C 1 h w]
         self.frames: list[np.ndarray] = []  # uint8 [4 H W 3]
-        self.window: deque[tuple[Tensor, Tensor]] = deque(maxlen=CONTEXT)  # noisy tokens [l C] and actions of the latents that are seen
+        self.window: deque[tuple[Tensor, Tensor]] = deque(maxlen=dreamer.window - 1)  # noisy tokens [l C] and actions of the latents that are seen
         self.cache: Cache | None = None
         self._decoder: list[Tensor] | None = None
         with torch.inference_mode():
@@ -105,7 +103,7 @@ class Play:
 
     def _see(self, tokens: Tensor, acted: Tensor) -> None:
         """Take a finished latent into the window and its cache; when the window moves, read what is left in it again."""
-        moves = len(self.window) == CONTEXT
+        moves = len(self.window) == self.window.maxlen
         self.window.append((tokens, acted))
         level = torch.tensor(Context.noise)
         if moves:

@@ -99,7 +99,7 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
     if transformer.config.token_width != token_width_of(autoencoder):
         raise ValueError(f"{folder}: token_width is {transformer.config.token_width}, patches of this autoencoder's latents have {token_width_of(autoencoder)} numbers")
     transformer.load_state_dict(tensors, assign=True)
-    return Reverie(autoencoder, transformer.eval(), encoder, about["digest"], tuple(about["vocabulary"]), dtype or fast_dtype())
+    return Reverie(autoencoder, transformer.eval(), encoder, about["digest"], tuple(about["vocabulary"]), dtype or fast_dtype(), about.get("window", WINDOW))
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,13 @@ class Step:
 class Reverie:
     """The autoencoder, the transformer and the text encoder as one thing that makes videos.
 
-    digest names the transformer's weights; vocabulary lists the words of the captions that it learned from.
+    digest names the transformer's weights; vocabulary lists the words of the captions that it learned from; window is how many latents the
+    longest clip had that it learned from, and so how many it sees at once.
     """
 
-    def __init__(self, autoencoder: Autoencoder, transformer: Transformer, encoder: TextEncoder, digest: str, vocabulary: tuple[str, ...], dtype: torch.dtype) -> None:
+    def __init__(self, autoencoder: Autoencoder, transformer: Transformer, encoder: TextEncoder, digest: str, vocabulary: tuple[str, ...], dtype: torch.dtype, window: int = WINDOW) -> None:  # fmt: skip
         self.autoencoder, self.transformer, self.encoder = autoencoder, transformer, encoder
-        self.digest, self.vocabulary = digest, vocabulary
+        self.digest, self.vocabulary, self.window = digest, vocabulary, window
         for network in (autoencoder, transformer):
             network.compute_dtype = dtype
             for module in network.modules():
@@ -271,7 +272,7 @@ class Reverie:
         unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "references", "context", "announce"}
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
-        rest = {"seed": 0, "about": {"task": task}, **canvas_settings}
+        rest = {"seed": 0, "window": self.window, "about": {"task": task}, **canvas_settings}
         full = make(*given, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)
         if max(full.width, full.height) > tasks.SIDES[1]:
             raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
@@ -300,7 +301,7 @@ class Reverie:
         draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"))[0]
         about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
         large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, seed=full.seed, about=about)
-        large = replace(large, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)
+        large = replace(large, window=self.window, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)
         plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
         video = self.film([large], plain, progress and (lambda done, total: progress(total + done, 2 * total)), context)[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
@@ -436,6 +437,7 @@ class Reverie:
         return {
             "version": __version__,
             "model": self.digest,
+            "window": self.window,
             "parameters": parameters,
             "config": {k: to_dict(n.config) for k, n in networks.items()},
             "words": len(self.vocabulary),
@@ -460,8 +462,8 @@ def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray) -> Iterator[np.
 
 
 def _at_once(area: int) -> int:
-    """How many latents of so many pixels the autoencoder takes at once: WINDOW of those that it knows, at least one."""
-    return max(1, WINDOW * tasks.NATIVE_AREA // area) if area > tasks.NATIVE_AREA else WINDOW
+    """How many latents of so many pixels the autoencoder takes at once: PIECE of those that it knows, at least one."""
+    return max(1, tasks.PIECE * tasks.NATIVE_AREA // area) if area > tasks.NATIVE_AREA else tasks.PIECE
 
 
 def _pixels(video: Tensor) -> np.ndarray:

@@ -16,7 +16,7 @@ from reverie.diffusion.schedules import levels, resolution_shift
 from reverie.patches.packing import Piece, extras_of, number_levels, pack, unpack
 from reverie.patches.patches import patchify, unpatchify
 from reverie.patches.positions import token_positions
-from reverie.sampling.canvas import WINDOW, Canvas
+from reverie.sampling.canvas import Canvas
 from reverie.text.encoder import TextEncoder
 from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Condition, Transformer
@@ -97,16 +97,16 @@ def views(canvas: Canvas, turn: int) -> list[View]:
     """How the network sees a canvas at step `turn`: whole; through tiles; a loop from a latent that moves on at every step, around to that latent again.
 
     So every joint of a loop is seen inside, at every step, and none of its latents is always the first (Mobius, arXiv 2502.20307, moves
-    the cut, but leaves it open: more often two things appear; docs/log.md). A loop of WINDOW latents or more is seen through windows that overlap by two.
+    the cut, but leaves it open: more often two things appear; docs/log.md). A loop of as many latents as the network sees at once, or more, is seen through windows that overlap by two.
     """
     _, h, w = canvas.grid
     t = int(canvas.shown.sum())
-    hidden, clock, counts = torch.arange(t, canvas.grid[0]), canvas.times - canvas.times[0], torch.ones(t)
+    window, hidden, clock, counts = canvas.window, torch.arange(t, canvas.grid[0]), canvas.times - canvas.times[0], torch.ones(t)
     orders = [torch.arange(t)]
-    if canvas.period is not None and t < WINDOW:
+    if canvas.period is not None and t < window:
         orders, counts = [(torch.arange(t + 1) + turn) % t], torch.tensor([0.5, *[1.0] * (t - 1), 0.5])
     elif canvas.period is not None:
-        orders, counts = [(torch.arange(WINDOW) + start) % t for start in range(turn, turn + t, WINDOW - 2)], _ramp(WINDOW)
+        orders, counts = [(torch.arange(window) + start) % t for start in range(turn, turn + t, window - 2)], _ramp(window)
     result = []
     for order in orders:
         steps = clock[:t] if canvas.period is None else torch.arange(len(order)) * (canvas.period / t)

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from reverie.patches.positions import REFERENCE_TIME
-from reverie.sampling.canvas import WINDOW, Canvas
+from reverie.sampling.canvas import Canvas
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Context:
     """What a window sees of what is finished; each remedy against drift can be switched on and off.
 
-    recent: finished latents beside it, 1 to WINDOW - 2
+    recent: finished latents beside it, 1 to two less than the network sees at once
     anchor: also the end of the clip that was finished first, as context that is not shown
     noise: strength of dreamed latents as context: a small true noise keeps errors from adding up (arXiv 2408.14837); 0 takes them as exact
     """
@@ -30,20 +30,22 @@ class Context:
     noise: float = 0.02
 
     def __post_init__(self) -> None:
-        if not (1 <= self.recent <= WINDOW - 2 and 0 <= self.noise < 1):
-            raise ValueError(f"context of {self.recent} latents with noise {self.noise}: 1 to {WINDOW - 2} latents and a noise in [0, 1) are allowed")
+        if self.recent < 1 or not 0 <= self.noise < 1:
+            raise ValueError(f"context of {self.recent} latents with noise {self.noise}: at least 1 latent and a noise in [0, 1) are needed")
 
 
 class Windows:
-    """A canvas in pieces that show at most WINDOW latents: `part` is the next one to fill (None at the end), `accept` takes it filled.
+    """A canvas in pieces that show at most canvas.window latents: `part` is the next one to fill (None at the end), `accept` takes it filled.
 
     Goes forward in time, or backward where only the end is known. What has strength 0 is never changed. Latents that are not shown (they
     stand behind the others) are context of every part, at their own times or, where these are far, at REFERENCE_TIME from the part, as in training.
-    latents [C t h w]: of the whole, as far as it is finished.
+    latents [C t h w]: of the whole, as far as it is finished. ValueError for a context that leaves no room in a window.
     """
 
     def __init__(self, canvas: Canvas, context: Context | None = None) -> None:
-        self.canvas, self.context = canvas, context or Context()
+        self.canvas, self.context = canvas, context or Context(recent=min(Context.recent, canvas.window - 2))
+        if not canvas.at_once and self.context.recent > canvas.window - 2:
+            raise ValueError(f"context of {self.context.recent} latents: 1 to {canvas.window - 2} are allowed, since these weights see {canvas.window} at once")
         self.latents, self._strength = canvas.latents.clone(), canvas.strength.clone()
         self._todo = (canvas.strength.flatten(1).amax(1) > 0) & canvas.shown
         self._total = int(canvas.shown.sum())
@@ -76,14 +78,14 @@ class Windows:
 
     def _span(self, first: int, last: int) -> tuple[slice, list[int]]:
         """The window around what is to do, and the latent that is its anchor, if it has one."""
-        total, recent = self._total, self.context.recent
+        total, recent, window = self._total, self.context.recent, self.canvas.window
         if self._backward:
             end = min(total, last + 1 + recent)
             anchored = self.context.anchor and end < total
-            return slice(max(0, end - WINDOW + anchored), end), [total - 1][:anchored]
+            return slice(max(0, end - window + anchored), end), [total - 1][:anchored]
         start = max(0, first - recent)
         anchored = self.context.anchor and start > 0
-        return slice(start, min(total, start + WINDOW - anchored)), [0][:anchored]
+        return slice(start, min(total, start + window - anchored)), [0][:anchored]
 
     def accept(self, filled: Tensor) -> None:
         """The latents [C t h w] of `part`, filled."""

@@ -23,6 +23,7 @@ from reverie.video import Video
 SIDES = (16, 2048)  # pixels
 NATIVE_AREA = 192 * 192  # pixels: what the model sees at once; larger clips are dreamed as drafts and refined
 DRAFT_AREA = 128 * 128  # pixels of a draft
+PIECE = 5  # latents of the native area that the autoencoder takes at once: decoding in other pieces is rounded differently
 REFINE = 0.2  # strength; docs/log.md has the comparison
 IMAGE_LEAD = FRAMES - 1
 MAX_FRAMES = 7200

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig
+from reverie.autoencoder.autoencoder import FRAMES, Autoencoder, AutoencoderConfig
 from reverie.config import to_dict
 from reverie.data.latents import LatentClips, cache_latents, plan_cache
 from reverie.data.sampling import CUTS, Packs, check_batch, check_budget, crops_at, numbers_of
@@ -189,6 +189,7 @@ def transformer_run(
             progress("encoding", done, total, {})
     latents = LatentClips(footage, about_autoencoder["latents"], autoencoder if dry or not fits else None)
 
+    window = max(1 + (entry.num_frames - 1) // FRAMES for entry in footage.entries)  # latents of the longest clip
     batch_at = _clips_at(latents, training, parts)
     validation = Validation(encoder, LatentClips(held_out, about_autoencoder["latents"], autoencoder)) if held_out is not None and world.first else None
 
@@ -197,11 +198,11 @@ def transformer_run(
         shown.load_state_dict(averaged)
         shown.compute_dtype = precision
         figures = validation(shown) if validation else {}
-        draw(Reverie(load_autoencoder(autoencoder_path)[0], shown, encoder, "in training", tuple(vocabulary), precision), path)
+        draw(Reverie(load_autoencoder(autoencoder_path)[0], shown, encoder, "in training", tuple(vocabulary), precision, window), path)
         return figures
 
     def write(averaged: dict[str, Tensor]) -> Path:
-        save_weights(folder / "transformer.safetensors", averaged, {**about, "vocabulary": vocabulary, "steps": training.num_steps})
+        save_weights(folder / "transformer.safetensors", averaged, {**about, "vocabulary": vocabulary, "steps": training.num_steps, "window": window})
         return folder / "transformer.safetensors"
 
     return Run(
