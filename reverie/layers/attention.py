@@ -106,12 +106,12 @@ def packed_attention(q: Tensor, k: Tensor, v: Tensor, sight: Sight) -> Tensor:
         return _flex(q.device.type)(*(x.transpose(0, 1)[None] for x in (q, k, v)), block_mask=sight.blocks)[0].transpose(0, 1)
     firsts = list(accumulate((count for count, _ in sight.segments), initial=0))[:-1]
     shapes = [(count, sight.lengths[first], sight.past[first]) for (count, _), first in zip(sight.segments, firsts, strict=True)]
-    queries = q.split([count * new for count, new, _ in shapes])  # not slices: the backward of each would fill and add a whole tensor
-    keys, values = (x.split([count * (new + old) for count, new, old in shapes]) for x in (k, v))
-    out = [
-        attend(*(x.unflatten(0, (count, -1)) for x in qkv), mask).flatten(0, 1)
-        for (count, mask), *qkv in zip(sight.segments, queries, keys, values, strict=True)
-    ]  # fmt: skip
+    news, alls = [count * new for count, new, _ in shapes], [count * (new + old) for count, new, old in shapes]
+    parts = (q.split(news), k.split(alls), v.split(alls))  # not slices: the backward of each would fill and add a whole tensor
+    out = []
+    for (count, mask), qkv in zip(sight.segments, zip(*parts, strict=True), strict=True):
+        qi, ki, vi = (x.unflatten(0, (count, -1)) for x in qkv)
+        out.append(attend(qi, ki, vi, mask).flatten(0, 1))
     return out[0] if len(out) == 1 else torch.cat(out)
 
 
