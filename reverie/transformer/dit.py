@@ -27,6 +27,7 @@ from reverie.text.refiner import TextRefiner, sinusoids
 
 FREQUENCIES = 256  # of the noise level's embedding
 PLACE = (32, 64.0)  # sinusoids of each coordinate of a token: how many, and the longest wave over 2 pi
+STEP = (64, 64.0)  # the same of a step's size, in octaves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class TransformerConfig:
     """token_width: numbers per spacetime patch; text_width: of the frozen text features; head width is width / heads.
 
     action_width: numbers per noise level that say what a player does (patches/actions.py); 0: the network cannot be steered.
+    shortcut: the network is told how far each step goes and learns to arrive there at once (arXiv 2410.12557), so that few steps are enough.
     """
 
     token_width: int = 64
@@ -44,6 +46,7 @@ class TransformerConfig:
     feedforward: int = 1024
     prediction: Prediction = "clean"
     action_width: int = 0
+    shortcut: bool = False
 
     def __post_init__(self) -> None:
         if self.heads < 1 or self.width % self.heads or self.width // self.heads % 4:
@@ -158,6 +161,7 @@ class Transformer(nn.Module):
         self.time1, self.time2 = Linear(FREQUENCIES, width), Linear(width, width)
         self.extras1, self.extras2 = Linear(3, width), Linear(width, width)
         self.actions = Linear(config.action_width, width, bias=False) if config.action_width else None
+        self.steps = nn.Sequential(Linear(STEP[0], width), nn.SiLU(), Linear(width, width)) if config.shortcut else None
         self.modulation = Linear(width, 6 * width)
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.depth)])
         self.table = nn.Parameter(torch.randn(2, width) / width**0.5)
@@ -177,6 +181,8 @@ class Transformer(nn.Module):
         nn.init.zeros_(self.place.weight)
         if self.actions is not None:
             nn.init.zeros_(self.actions.weight)
+        if self.steps is not None:
+            nn.init.zeros_(self.steps[-1].weight)
         for block in self._blocks():
             nn.init.zeros_(block.cross.out.weight)
 
@@ -206,6 +212,8 @@ class Transformer(nn.Module):
         time = time + self.extras2(F.silu(self.extras1(pack.extras.float())))[level_samples]  # [G D]
         if pack.actions is not None:
             time = time + self._steered(pack.actions)  # [G D]
+        if self.steps is not None:
+            time = time + self.steps(sinusoids((1 + 1000 * pack.steps).log2(), *STEP))  # [G D]
         modulation = self.modulation(F.silu(time)).unflatten(-1, (6, -1))  # [G 6 D]
         place = self.place(sinusoids(pack.positions, *PLACE).flatten(-2).to(dtype))  # [L D]
         x = self.embed(pack.tokens.to(dtype)).float() + place.float()  # [L D]
