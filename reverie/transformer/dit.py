@@ -20,8 +20,8 @@ from reverie.diffusion.flow import Prediction
 from reverie.layers.attention import Sight, joined, packed_attention, packed_cross_attention
 from reverie.layers.modulation import Levels, gated, modulate
 from reverie.layers.norms import LayerNorm, RMSNorm, layer_norm
-from reverie.layers.precision import Linear, linear_gelu
-from reverie.layers.rope import rotate, rotations
+from reverie.layers.precision import Linear
+from reverie.layers.rope import rotations
 from reverie.patches.packing import Pack
 from reverie.text.refiner import TextRefiner, sinusoids
 
@@ -97,8 +97,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, rotation: Tensor, sight: Sight, past: KeysValues | None = None, kept: list[KeysValues] | None = None) -> Tensor:
         """past: keys and values [S N K] of earlier calls, seen too; kept: a list that takes those of this call with them."""
-        q = rotate(self.norm_q(self.q(x)).unflatten(-1, (self.heads, -1)), rotation)  # [L N K]
-        k = rotate(self.norm_k(self.k(x)).unflatten(-1, (self.heads, -1)), rotation)
+        q = self.norm_q(self.q(x), rotation).unflatten(-1, (self.heads, -1))  # [L N K]
+        k = self.norm_k(self.k(x), rotation).unflatten(-1, (self.heads, -1))
         v = self.v(x).unflatten(-1, (self.heads, -1))
         if past is not None:
             k, v = (joined(old, new, sight.past, sight.lengths) for old, new in zip(past, (k, v), strict=True))  # [S + L N K]
@@ -144,7 +144,7 @@ class Block(nn.Module):
         x = gated(x, self.attention(h, rotation, sight, past, kept), gate1, levels)
         x = x + self.cross(self.norm_cross(x).to(dtype), text, text_mask, spans)
         h = modulate(layer_norm(x), shift2, scale2, levels, dtype)
-        h = self.narrow(linear_gelu(self.wide, h))
+        h = self.narrow(self.wide(h, gelu=True))
         return gated(x, h, gate2, levels)
 
 
