@@ -4,9 +4,9 @@
     python benchmarks/languages.py --data footage/train --unseen footage/unseen -o runs/languages               last line: JSON
 
 One network per share of Chinese captions (0, 10 and 50%) is trained on the same clips, noise and steps; the bundled one is measured beside them. Judged by the
-error on unseen clips with the same noise under their English caption, their Chinese one and none: `followed` is what Chinese words remove of the error, as a
-share of what English ones do (1: as well understood; 0: as if nothing were said), with a 95% interval (bootstrap over groups of 8 clips). At the settings below
-15 minutes of one idle thread per share. It may be stopped at any time; the same command goes on, and finished parts are not done again.
+error on unseen clips, with the same noise, under their own caption and under that of another clip, in either language: `followed` is by how much the right words
+are better than wrong ones in Chinese, as a share of the same in English (1: as well understood; 0: not read), with a 95% interval (bootstrap over groups of 8 clips).
+At the settings below 15 minutes of one idle thread per share. It may be stopped at any time; the same command goes on, and finished parts are not done again.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from reverie.training.runs import bundle, transformer_run
 from reverie.video import whole_file
 
 CLIPS, GROUP, SEEDS = 128, 8, (0, 1)  # unseen clips, how many are evaluated together, each with so many draws of noise
-LANGUAGES = ("english", "chinese", "none")
+CONDITIONS = ("english", "chinese", "english of another", "chinese of another")
 
 
 def is_chinese(text: str) -> bool:
@@ -58,41 +58,39 @@ def footage_of(folder: Path, percent: int) -> Footage:
 
 
 def paired(footage: Footage, dreamer: Reverie) -> dict[str, list[Any]]:
-    """Unseen clips under each language."""
+    """Unseen clips under each condition."""
     clips = LatentClips(footage, "", dreamer.autoencoder).whole(range(min(CLIPS, len(footage))), 0)
-    told: dict[str, list[Any]] = {language: [] for language in LANGUAGES}
-    for clip in clips:
-        captions = footage.entries[index_of(clip.number, len(footage), 0)].captions
-        texts = {"english": next(c for c in captions if not is_chinese(c)), "chinese": next(c for c in captions if is_chinese(c)), "none": ""}
-        for language in LANGUAGES:
-            told[language].append(replace(clip, caption=texts[language]))
+    captions = [footage.entries[index_of(clip.number, len(footage), 0)].captions for clip in clips]
+    told = {}
+    for language, wanted in (("english", False), ("chinese", True)):
+        texts = [next(text for text in several if is_chinese(text) == wanted) for several in captions]
+        told[language] = [replace(clip, caption=text) for clip, text in zip(clips, texts, strict=True)]
+        told[f"{language} of another"] = [replace(clip, caption=text) for clip, text in zip(clips, texts[1:] + texts[:1], strict=True)]
     return told
 
 
 @torch.inference_mode()
 def judge(dreamer: Reverie, told: dict[str, list[Any]]) -> dict[str, Any]:
-    """Errors per language, and how well Chinese is followed, over all levels of noise and where only words can say what moves (above 0.8)."""
-    sums = np.zeros((2, len(LANGUAGES), 0))
+    """Errors per condition, and how well Chinese is followed, over all levels of noise and where only words can say what moves (above 0.8)."""
+    groups = []
     for seed in SEEDS:
-        for first in range(0, len(told["none"]), GROUP):
-            column = []
-            for language in LANGUAGES:
-                figures = transformer_objective(dreamer.encoder, dreamer.transformer, told[language][first : first + GROUP], seed, "shared")[2]
-                column.append([figures["error_shared"][0], figures["error_0.8"][0]])
-            sums = np.concatenate([sums, np.array(column).T[:, :, None]], 2)
-    rng, count = np.random.default_rng(0), sums.shape[2]
-    result: dict[str, Any] = {"clips": len(told["none"])}
-    for name, table in zip(("all_levels", "above_0.8"), sums, strict=True):
-        draws = [_followed(table[:, rng.integers(0, count, count)].sum(1)) for _ in range(2000)]
-        none = table.sum(1)[2]
-        result[name] = {language: round(float(total / none), 4) for language, total in zip(LANGUAGES, table.sum(1), strict=True)}  # the error without words is 1
-        result[name] |= {"followed": round(_followed(table.sum(1)), 3), "interval": [round(float(v), 3) for v in np.percentile(draws, (2.5, 97.5))]}
+        for first in range(0, len(told["english"]), GROUP):
+            parts = [told[condition][first : first + GROUP] for condition in CONDITIONS]
+            figures = [transformer_objective(dreamer.encoder, dreamer.transformer, part, seed, "shared")[2] for part in parts]
+            groups.append([[row[name][0] for row in figures] for name in ("error_shared", "error_0.8")])
+    rng, sums = np.random.default_rng(0), np.array(groups)  # [groups, all levels or high ones, conditions]
+    result: dict[str, Any] = {"clips": len(told["english"])}
+    for n, name in enumerate(("all_levels", "above_0.8")):
+        total = sums[:, n].sum(0)
+        draws = [_followed(sums[rng.integers(0, len(sums), len(sums)), n].sum(0)) for _ in range(2000)]
+        result[name] = {condition: round(float(value / total[2]), 4) for condition, value in zip(CONDITIONS, total, strict=True)}  # wrong English words: 1
+        result[name] |= {"followed": round(_followed(total), 3), "interval": [round(float(v), 3) for v in np.percentile(draws, (2.5, 97.5))]}
     return result
 
 
 def _followed(errors: np.ndarray) -> float:
-    english, chinese, none = errors
-    return float((none - chinese) / (none - english))
+    english, chinese, wrong_english, wrong_chinese = errors
+    return float((wrong_chinese - chinese) / (wrong_english - english))
 
 
 def train(options: argparse.Namespace, percent: int, folder: Path, dry: bool) -> dict[str, Any]:

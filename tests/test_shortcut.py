@@ -30,6 +30,7 @@ from reverie.training.patterns import PATTERNS
 from reverie.training.plan import plan
 from reverie.transformer.dit import Transformer, TransformerConfig
 from tests.conftest import shaken
+from tests.test_kills import torchrun
 from tests.test_trainer import held, losses, rows
 from tests.test_training_data import footage, transformer  # noqa: F401  (a fixture)
 
@@ -246,3 +247,13 @@ def test_a_plan_counts_the_halves_of_steps():
     without, with_them = (plan(preset.autoencoder, replace(preset.transformer, shortcut=on), preset.transformer_training, 128, 128, 2.0, 8.0) for on in (False, True))
     assert with_them["training_flops"] / without["training_flops"] == pytest.approx(1 + 2 / 3 / SHORTCUT_EVERY)
     assert with_them["parameters"]["transformer"] - without["parameters"]["transformer"] == 64 * 320 + 320 + 320**2 + 320
+
+
+@pytest.mark.slow
+def test_several_processes_learn_shortcuts_together(footage: Path, model_folder: Path, tmp_path: Path):  # noqa: F811
+    """Of four samples one teaches a shortcut, so one of two processes has none: both must still evaluate the network equally often."""
+    settings = ["transformer.shortcut=true", "transformer_training.batch_size=4", "transformer_training.precision=float32", "transformer_training.muon_learning_rate=0.005"]
+    torchrun(2, transformer(footage, model_folder, tmp_path / "two", *settings))
+    assert main(transformer(footage, model_folder, tmp_path / "one", *settings)) == 0
+    two, one = losses(tmp_path / "two"), losses(tmp_path / "one")
+    assert len(one) == 6 and max(abs(two[step] - one[step]) for step in one) < 1e-4  # sums over processes come in another order
