@@ -94,7 +94,7 @@ def _followed(errors: np.ndarray) -> float:
 
 
 def train(options: argparse.Namespace, percent: int, folder: Path, dry: bool) -> dict[str, Any]:
-    """One network, to the end; or what it would take. Exits with 130 when interrupted: the same command goes on."""
+    """One network, to the end; or what it would take."""
     preset = PRESETS[options.preset]()
     training = replace(
         preset.transformer_training, num_steps=options.num_steps, warmup_steps=options.num_steps // 12, decay_share=0.5, sample_every=10**6, checkpoint_minutes=3.0
@@ -153,4 +153,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

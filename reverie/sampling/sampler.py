@@ -72,15 +72,15 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
     x = [mix(patchify(c.latents), patchify(noise_of(c)), s) for c, s in zip(canvases, strength, strict=True)]
     for i in range(config.num_steps):
         sigma = [torch.minimum(u[i], s) for u, s in zip(schedules, strength, strict=True)]
-        after = [float(u[i + 1]) if config.solver == "euler" else 1.0 for u in schedules]  # where the network is told that a step leads; from 1, none does
+        ends = [float(u[i + 1]) if config.solver == "euler" else 1.0 for u in schedules]  # where the network is told that steps lead; up to 1 none does
         sigma_next = [torch.minimum(u[i + 1], s) for u, s in zip(schedules, strength, strict=True)]
         if all(torch.equal(now, after) for now, after in zip(sigma, sigma_next, strict=True)):  # still above every strength: nothing moves
             yield i + 1, [unpatchify(tokens, c.grid) for tokens, c in zip(x, canvases, strict=True)]
             continue
-        clean = _predict(network, condition, canvases, x, sigma, after, i, config)
+        clean = _predict(network, condition, canvases, x, sigma, ends, i, config)
         x_next = [step(*values) for values in zip(x, clean, sigma, sigma_next, strict=True)]
         if config.solver == "heun" and i + 1 < config.num_steps:
-            clean_next = _predict(network, condition, canvases, x_next, sigma_next, after, i, config)
+            clean_next = _predict(network, condition, canvases, x_next, sigma_next, ends, i, config)
             x_next = [heun(*values) for values in zip(x, clean, x_next, clean_next, sigma, sigma_next, strict=True)]
         x = x_next
         preview = x if i + 1 == config.num_steps else [torch.where(s > 0, c, t) for s, c, t in zip(sigma, clean, x, strict=True)]
@@ -133,7 +133,7 @@ def _ramp(count: int) -> Tensor:
 
 
 def _predict(
-    network: Transformer, condition: Condition, canvases: Sequence[Canvas], x: list[Tensor], sigma: list[Tensor], after: list[float], turn: int, config: SamplerConfig
+    network: Transformer, condition: Condition, canvases: Sequence[Canvas], x: list[Tensor], sigma: list[Tensor], ends: list[float], turn: int, config: SamplerConfig
 ) -> list[Tensor]:  # fmt: skip
     """The clean tokens of every canvas: all views of all canvases, with their texts and without, in as few packs as MAX_TOKENS allows."""
     low, high = config.guidance_interval
@@ -145,7 +145,7 @@ def _predict(
             ids = torch.zeros(canvas.grid[0], dtype=torch.long) if canvas.prompt_ids is None else canvas.prompt_ids
             for negative in (False, True)[: 1 + guided]:
                 spans = [(len(canvas.prompts), len(view.index))] if negative else [(text, sum(1 for _ in run)) for text, run in groupby(ids[view.frames].tolist())]
-                pieces.append(_piece(view, x[number], sigma[number], after[number], tuple(count for _, count in spans)))
+                pieces.append(_piece(view, x[number], sigma[number], ends[number], tuple(count for _, count in spans)))
                 rows.append([first_text + text for text, _ in spans])
                 owners.append((number, view, negative, guided))
         first_text += len(canvas.prompts) + 1
@@ -177,10 +177,10 @@ def _packs(lengths: list[int]) -> list[tuple[int, int]]:
     return [*packs, (first, len(lengths))]
 
 
-def _piece(view: View, tokens: Tensor, sigma: Tensor, after: float, spans: tuple[int, ...]) -> Piece:
-    """One view as a piece of a pack: a level for each (latent, sigma) that occurs, numbered in the order of the view; steps lead down to `after`."""
+def _piece(view: View, tokens: Tensor, sigma: Tensor, end: float, spans: tuple[int, ...]) -> Piece:
+    """One view as a piece of a pack: a level for each (latent, sigma) that occurs, numbered in the order of the view; steps lead down to `end`."""
     levels, level_ids, _ = number_levels(view.frames, sigma[view.index, 0])
-    return Piece(tokens[view.index], view.positions, levels, level_ids, view.extras, spans=spans, steps=(levels - after).clamp_min(0))
+    return Piece(tokens[view.index], view.positions, levels, level_ids, view.extras, spans=spans, steps=(levels - end).clamp_min(0))
 
 
 def tiles_of(grid: tuple[int, int], side: int, overlap: int) -> tuple[tuple[int, int, int, int], ...]:

@@ -182,7 +182,7 @@ class Transformer(nn.Module):
         if self.actions is not None:
             nn.init.zeros_(self.actions.weight)
         if self.steps is not None:
-            nn.init.zeros_(self.steps[-1].weight)
+            nn.init.zeros_(self.steps.get_parameter("2.weight"))
         for block in self._blocks():
             nn.init.zeros_(block.cross.out.weight)
 
