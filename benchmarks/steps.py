@@ -16,7 +16,7 @@ import numpy as np
 import reverie
 from reverie.evaluation.prompts import look_by, prompt_list, score
 
-STEPS = (4, 8, 12, 16, 25, 50, 64)
+STEPS = (1, 2, 4, 8, 12, 16, 25, 50, 64)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import torch
 import reverie
 from reverie.cli import main
 from reverie.evaluation.bench import H100, Machine, Step, computed, flops_of, measure_agreement, network, on, piece, texts, timing
-from reverie.layers.precision import Linear, linear_gelu
+from reverie.layers.precision import Linear
 from reverie.patches.packing import pack
 from reverie.presets import PRESETS, Preset, default, tiny
 from reverie.transformer.dit import Transformer
@@ -73,8 +73,9 @@ def test_the_fused_activation_is_the_plain_one(dtype: torch.dtype):
     torch.nn.init.normal_(layer.bias)
     exact = torch.nn.functional.gelu(torch.nn.functional.linear(x.double(), layer.weight.to(dtype).double(), layer.bias.to(dtype).double()), approximate="tanh")
     with torch.no_grad():
-        fused = linear_gelu(layer, x)
-    plain = linear_gelu(layer, x)
+        fused, bare = layer(x, gelu=True), layer(x)
+    plain = layer(x, gelu=True)
+    assert torch.equal(bare, torch.nn.functional.linear(x, layer.weight.to(dtype), layer.bias.to(dtype)))  # bit by bit
     assert fused.dtype == plain.dtype == dtype and plain.requires_grad
     close = {torch.float32: 1e-5, torch.bfloat16: 0.03}[dtype]  # bf16 keeps 8 bits of values up to 4
     assert torch.allclose(fused.double(), exact, atol=close) and torch.allclose(plain.double(), exact, atol=close)

@@ -8,7 +8,7 @@ import torch
 from reverie.layers.attention import attend
 from reverie.layers.modulation import Levels
 from reverie.layers.norms import RMSNorm
-from reverie.layers.rope import rotate, rotations
+from reverie.layers.rope import rotations, turn
 from reverie.patches.actions import ACTION_WIDTH, action_rows
 from reverie.patches.packing import Piece, extras_of, pack, unpack
 from reverie.patches.positions import token_positions
@@ -169,19 +169,25 @@ def test_rms_norm_is_the_textbook_one_with_its_gradient():
         assert torch.allclose(a, b, atol=1e-5)
 
 
-def test_rotation_keeps_lengths_depends_on_differences_only_and_turns_gradients_back():
-    q, k = torch.randn(1, 1, 64), torch.randn(1, 1, 64)
+def test_rotation_keeps_lengths_and_depends_on_differences_only():
+    q, k = torch.randn(1, 64), torch.randn(1, 64)
     places = torch.tensor([[0.3, -2.0, 5.0], [1.7, 0.5, 4.0]])
     move = torch.tensor([2.0, 3.0, -1.0])
-    dots = [float((rotate(q, rotations(p[:1])) * rotate(k, rotations(p[1:]))).sum()) for p in (places, places + move)]
+    dots = [float((turn(q.clone(), rotations(p[:1])) * turn(k.clone(), rotations(p[1:]))).sum()) for p in (places, places + move)]
     assert dots[0] == pytest.approx(dots[1], abs=1e-4)
-    assert torch.allclose(rotate(q, rotations(places[:1])).norm(), q.norm(), atol=1e-4)
-    x = torch.randn(3, 2, 64, requires_grad=True)
+    assert torch.allclose(turn(q.clone(), rotations(places[:1])).norm(), q.norm(), atol=1e-4)
+
+
+def test_a_norm_with_a_rotation_is_both_with_the_gradient_of_both():
+    norm, x = RMSNorm(128), torch.randn(3, 128, requires_grad=True)
+    torch.nn.init.normal_(norm.weight)
     r = rotations(torch.randn(3, 3))
-    weight = torch.randn(3, 2, 64)
-    (gradient,) = torch.autograd.grad((rotate(x, r) * weight).sum(), x)
-    back = torch.view_as_real(torch.view_as_complex(weight.unflatten(-1, (-1, 2))) * r.conj()).flatten(-2)
-    assert torch.allclose(gradient, back, atol=1e-5)
+    heads = torch.nn.functional.rms_norm(x, (128,), norm.weight, norm.eps).unflatten(-1, (2, 32, 2))
+    plain = torch.view_as_real(torch.view_as_complex(heads) * r).flatten(1)
+    ours = norm(x, r)
+    assert torch.allclose(ours, plain, atol=1e-5)
+    for a, b in zip(*(torch.autograd.grad(y.sin().sum(), (x, norm.weight)) for y in (ours, plain)), strict=True):
+        assert torch.allclose(a, b, atol=1e-4)  # sums of 128 numbers in another order
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -34,6 +34,14 @@ def heun(x: Tensor, clean: Tensor, x_next: Tensor, clean_next: Tensor, sigma: Te
     return torch.where(sigma_next > 0, x + (sigma_next - sigma) * (slope + slope_next) / 2, x_next)
 
 
+def shortcut(first: Tensor, second: Tensor, sigma: Tensor, middle: Tensor, end: Tensor) -> Tensor:
+    """The clean latents with which one step from sigma to `end` arrives where two do: to `middle` with `first`, then on with `second`.
+
+    The self-consistency of shortcut models (arXiv 2410.12557, eq. 4) said of clean latents (Dreamer 4, arXiv 2509.24527): a mean of both, weighted.
+    """
+    return torch.lerp(first, second, sigma * (middle - end) / (middle * (sigma - end)).clamp_min(1e-12))
+
+
 def loss_weight(sigma: Tensor) -> Tensor:
     """0.7 (1 - sigma) + 0.3: a ramp on the squared error of clean prediction, as Dreamer 4's (arXiv 2509.24527: 0.9 and 0.1).
 

@@ -21,6 +21,13 @@ def shifted(u: Tensor, shift: float) -> Tensor:
     return shift * u / (1 + (shift - 1) * u)
 
 
+def step_at(sigma: Tensor, shift: float, num_steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The step of a run of num_steps that leads through sigma (in (0, 1]): where it begins, half of it, and where it ends. float32."""
+    u = (shifted(sigma.double(), 1 / shift) * num_steps - 1e-3).ceil().clamp(1, num_steps)  # where a step ends, but for rounding, the next begins
+    begin, middle, end = (shifted((u - done) / num_steps, shift).float() for done in (0, 0.5, 1))
+    return begin, middle, end
+
+
 def levels(num_steps: int, shift: float) -> Tensor:
     """The global levels of a sampling run, from 1 to 0: [num_steps + 1]."""
     return shifted(torch.linspace(1, 0, num_steps + 1, dtype=torch.float64), shift).float()  # float64, so that the ends are exact

@@ -25,15 +25,15 @@ class Levels:
         in_order = len(runs) <= MAX_RUNS and bool((level_ids[1:] >= level_ids[:-1]).all())
         self.runs = [(first, last, counts[first]) for first, last in runs if counts[first]] if in_order else None
 
-    def spans(self, rows: Tensor, *tokens: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """Per run: rows [n 1 D] and, of each of `tokens` [L D], the view [n count D]; gathered rows if there are no runs."""
+    def spans(self, rows: tuple[Tensor, ...], *tokens: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Per run: each of `rows` [G D] as [n 1 D] and each of `tokens` [L D] as the view [n count D]; gathered rows if there are no runs."""
         if self.runs is None:
-            yield rows[self.level_ids][:, None], *(x[:, None] for x in tokens)
+            yield *(r[self.level_ids][:, None] for r in rows), *(x[:, None] for x in tokens)
             return
         start = 0
         for first, last, count in self.runs:
             stop = start + (last - first) * count
-            yield rows[first:last, None], *(x[start:stop].unflatten(0, (last - first, count)) for x in tokens)
+            yield *(r[first:last, None] for r in rows), *(x[start:stop].unflatten(0, (last - first, count)) for x in tokens)
             start = stop
 
     def sums(self, parts: list[Tensor]) -> Tensor:
@@ -50,9 +50,8 @@ class _Modulate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, shift: Tensor, scale: Tensor, levels: Levels, dtype: torch.dtype) -> Tensor:
         out = torch.empty(x.shape, dtype=dtype, device=x.device)
-        shifts, scales = levels.spans(shift), levels.spans(scale + 1, x, out)
-        for (a,), (b, tokens, into) in zip(shifts, scales, strict=True):
-            into.copy_(torch.addcmul(a, tokens, b))
+        for a, b, tokens, into in levels.spans((shift, scale + 1), x, out):
+            torch.addcmul(a, tokens, b, out=into)
         ctx.save_for_backward(x, scale)
         ctx.levels = levels
         return out
@@ -63,7 +62,7 @@ class _Modulate(torch.autograd.Function):
         gradient = gradient.float()
         of_x = torch.empty_like(x)
         products, plain = [], []
-        for b, tokens, g, into in ctx.levels.spans(scale + 1, x, gradient, of_x):
+        for b, tokens, g, into in ctx.levels.spans((scale + 1,), x, gradient, of_x):
             torch.mul(g, b, out=into)
             products.append(g * tokens)
             plain.append(g)
@@ -74,7 +73,7 @@ class _Gate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, h: Tensor, gate: Tensor, levels: Levels) -> Tensor:
         out = torch.empty_like(x)
-        for g, tokens, update, into in levels.spans(gate, x, h, out):
+        for g, tokens, update, into in levels.spans((gate,), x, h, out):
             torch.addcmul(tokens, update.float(), g, out=into)
         ctx.save_for_backward(h, gate)
         ctx.levels = levels
@@ -84,7 +83,7 @@ class _Gate(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         h, gate = ctx.saved_tensors
         of_h, products = torch.empty_like(h), []
-        for b, update, g, into in ctx.levels.spans(gate, h, gradient, of_h):
+        for b, update, g, into in ctx.levels.spans((gate,), h, gradient, of_h):
             into.copy_(g * b)
             products.append(g * update)
         return gradient, of_h, ctx.levels.sums(products), None

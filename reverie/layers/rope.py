@@ -22,24 +22,7 @@ def rotations(positions: Tensor, head_width: int = 64) -> Tensor:
     return torch.polar(torch.ones_like(turn), turn)[:, None]
 
 
-class _Rotate(torch.autograd.Function):
-    """Turning pairs; the backward is turning back. (Autograd's own keeps fp32 copies and takes twice as long.)"""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, rotation: Tensor) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(rotation)
-        return _turn(x, rotation)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        return _turn(gradient, ctx.saved_tensors[0].conj_physical()), None
-
-
-def _turn(x: Tensor, rotation: Tensor) -> Tensor:
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * rotation).flatten(-2).to(x.dtype)
-
-
-def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """x [L N K] turned by rotation [L 1 K/2], in fp32, returned in the dtype of x."""
-    return _Rotate.apply(x, rotation)
+def turn(x: Tensor, rotation: Tensor) -> Tensor:
+    """x fp32 [L D], heads side by side, turned in place by rotation [L 1 K/2]. (Its gradient is turned back by the conjugate.)"""
+    torch.view_as_complex(x.unflatten(-1, (-1, rotation.shape[-1], 2))).mul_(rotation)
+    return x

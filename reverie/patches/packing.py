@@ -14,7 +14,8 @@ class Pack:
     tokens [L C]; positions [L 3]; sigma [G] in [0, 1]; level_ids [L] which level a token has; sample_ids [L] which clip;
     extras [B 3] (log2 of the area over 128x128, log2 of the aspect ratio, log2 of fps over 8); causal: per clip, whether a token
     sees only its own and earlier times; lengths: tokens per clip; spans: tokens per text (a clip follows one text or several,
-    one after the other); actions [G A]: what is done at each level (patches/actions.py), zeros where that is not known, None if nowhere.
+    one after the other); actions [G A]: what is done at each level (patches/actions.py), zeros where that is not known, None if nowhere;
+    steps [G]: how far down the next step goes from each level, which networks that learned shortcuts are told (0: no distance, the flow itself).
     """
 
     tokens: Tensor
@@ -26,12 +27,13 @@ class Pack:
     causal: tuple[bool, ...]
     lengths: tuple[int, ...]
     spans: tuple[int, ...]
+    steps: Tensor
     actions: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One clip before packing: tokens [l C], positions [l 3], sigma [g], level_ids [l] in [0, g), extras [3], spans adding up to l, actions [g A]."""
+    """One clip before packing: tokens [l C], positions [l 3], sigma [g], level_ids [l] in [0, g), extras [3], spans adding up to l, actions [g A], steps [g]."""
 
     tokens: Tensor
     positions: Tensor
@@ -41,6 +43,7 @@ class Piece:
     causal: bool = False
     spans: tuple[int, ...] = ()  # one text for all
     actions: Tensor | None = None  # none is known
+    steps: Tensor | None = None  # 0 everywhere
 
 
 def number_levels(frames: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,6 +76,7 @@ def pack(pieces: Sequence[Piece]) -> Pack:
         causal=tuple(p.causal for p in pieces),
         lengths=lengths,
         spans=tuple(span for p in pieces for span in p.spans or (len(p.tokens),)),
+        steps=torch.cat([torch.zeros_like(p.sigma) if p.steps is None else p.steps for p in pieces]),
         actions=None if width is None else torch.cat([torch.zeros(len(p.sigma), width) if p.actions is None else p.actions for p in pieces]),
     )
 

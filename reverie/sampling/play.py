@@ -89,7 +89,7 @@ class Play:
         x = patchify(latent_noise(self.seed, index, self.shape))
         low, high = self.config.guidance_interval
         for now, after in itertools.pairwise(self.schedule):
-            output = network.denoise(self._pack([(x, acted)], len(self.window), now), self.condition, self.cache)
+            output = network.denoise(self._pack([(x, acted)], len(self.window), now, after), self.condition, self.cache)
             clean = [to_clean(part, x, now, network.config.prediction) for part in output.split(len(x))]
             value = guide(clean[0], clean[1], self.config.guidance_scale) if len(clean) == 2 and low <= now <= high else clean[0]
             x = step(x, value, now, after)
@@ -111,12 +111,12 @@ class Play:
         else:
             self.cache = self.dreamer.transformer.remember(self._pack([self.window[-1]], len(self.window) - 1, level), self.condition, self.cache)
 
-    def _pack(self, latents: Sequence[tuple[Tensor, Tensor]], place: int, level: Tensor) -> Pack:
-        """Neighbouring latents at one level, from `place` in the window on; where there is guidance, once more without words and actions."""
+    def _pack(self, latents: Sequence[tuple[Tensor, Tensor]], place: int, level: Tensor, after: Tensor | None = None) -> Pack:
+        """Neighbouring latents at one level, from `place` in the window on, before a step to the level `after`; where there is guidance, once more without words and actions."""
         count, plane = len(latents), self.plane[0] * self.plane[1]
         piece = Piece(
             torch.cat([tokens for tokens, _ in latents]), token_positions(self.times[place : place + count] - self.times[0], self.plane), level.expand(count),
-            torch.arange(count).repeat_interleave(plane), self.extras, causal=True,
+            torch.arange(count).repeat_interleave(plane), self.extras, causal=True, steps=None if after is None else (level - after).expand(count),
         )  # fmt: skip
         steered = replace(piece, actions=torch.cat([acted for _, acted in latents])) if self.steers else piece
         return pack([steered, piece][: len(self.condition.mask)])

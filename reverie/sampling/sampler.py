@@ -27,7 +27,10 @@ PIXELS = 16  # per side of a token
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerConfig:
-    """num_steps: steps from noise to film (Heun evaluates the network twice in each); guidance_scale: 1 is none."""
+    """num_steps: steps from noise to film (Heun evaluates the network twice in each); guidance_scale: 1 is none.
+
+    Weights that learned shortcuts are told how far each of Euler's steps goes; Heun needs slopes at points, so they are told nothing.
+    """
 
     num_steps: int = 25
     guidance_scale: float = 3.0
@@ -69,14 +72,15 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
     x = [mix(patchify(c.latents), patchify(noise_of(c)), s) for c, s in zip(canvases, strength, strict=True)]
     for i in range(config.num_steps):
         sigma = [torch.minimum(u[i], s) for u, s in zip(schedules, strength, strict=True)]
+        ends = [float(u[i + 1]) if config.solver == "euler" else 1.0 for u in schedules]  # where the network is told that steps lead; up to 1 none does
         sigma_next = [torch.minimum(u[i + 1], s) for u, s in zip(schedules, strength, strict=True)]
         if all(torch.equal(now, after) for now, after in zip(sigma, sigma_next, strict=True)):  # still above every strength: nothing moves
             yield i + 1, [unpatchify(tokens, c.grid) for tokens, c in zip(x, canvases, strict=True)]
             continue
-        clean = _predict(network, condition, canvases, x, sigma, i, config)
+        clean = _predict(network, condition, canvases, x, sigma, ends, i, config)
         x_next = [step(*values) for values in zip(x, clean, sigma, sigma_next, strict=True)]
         if config.solver == "heun" and i + 1 < config.num_steps:
-            clean_next = _predict(network, condition, canvases, x_next, sigma_next, i, config)
+            clean_next = _predict(network, condition, canvases, x_next, sigma_next, ends, i, config)
             x_next = [heun(*values) for values in zip(x, clean, x_next, clean_next, sigma, sigma_next, strict=True)]
         x = x_next
         preview = x if i + 1 == config.num_steps else [torch.where(s > 0, c, t) for s, c, t in zip(sigma, clean, x, strict=True)]
@@ -128,7 +132,9 @@ def _ramp(count: int) -> Tensor:
     return torch.minimum(torch.arange(1, count + 1), torch.arange(count, 0, -1)).float()
 
 
-def _predict(network: Transformer, condition: Condition, canvases: Sequence[Canvas], x: list[Tensor], sigma: list[Tensor], turn: int, config: SamplerConfig) -> list[Tensor]:
+def _predict(
+    network: Transformer, condition: Condition, canvases: Sequence[Canvas], x: list[Tensor], sigma: list[Tensor], ends: list[float], turn: int, config: SamplerConfig
+) -> list[Tensor]:  # fmt: skip
     """The clean tokens of every canvas: all views of all canvases, with their texts and without, in as few packs as MAX_TOKENS allows."""
     low, high = config.guidance_interval
     pieces, rows, owners, first_text = [], [], [], 0
@@ -139,7 +145,7 @@ def _predict(network: Transformer, condition: Condition, canvases: Sequence[Canv
             ids = torch.zeros(canvas.grid[0], dtype=torch.long) if canvas.prompt_ids is None else canvas.prompt_ids
             for negative in (False, True)[: 1 + guided]:
                 spans = [(len(canvas.prompts), len(view.index))] if negative else [(text, sum(1 for _ in run)) for text, run in groupby(ids[view.frames].tolist())]
-                pieces.append(_piece(view, x[number], sigma[number], tuple(count for _, count in spans)))
+                pieces.append(_piece(view, x[number], sigma[number], ends[number], tuple(count for _, count in spans)))
                 rows.append([first_text + text for text, _ in spans])
                 owners.append((number, view, negative, guided))
         first_text += len(canvas.prompts) + 1
@@ -171,10 +177,10 @@ def _packs(lengths: list[int]) -> list[tuple[int, int]]:
     return [*packs, (first, len(lengths))]
 
 
-def _piece(view: View, tokens: Tensor, sigma: Tensor, spans: tuple[int, ...]) -> Piece:
-    """One view as a piece of a pack: a level for each (latent, sigma) that occurs, numbered in the order of the view."""
+def _piece(view: View, tokens: Tensor, sigma: Tensor, end: float, spans: tuple[int, ...]) -> Piece:
+    """One view as a piece of a pack: a level for each (latent, sigma) that occurs, numbered in the order of the view; steps lead down to `end`."""
     levels, level_ids, _ = number_levels(view.frames, sigma[view.index, 0])
-    return Piece(tokens[view.index], view.positions, levels, level_ids, view.extras, spans=spans)
+    return Piece(tokens[view.index], view.positions, levels, level_ids, view.extras, spans=spans, steps=(levels - end).clamp_min(0))
 
 
 def tiles_of(grid: tuple[int, int], side: int, overlap: int) -> tuple[tuple[int, int, int, int], ...]:

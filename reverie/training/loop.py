@@ -197,9 +197,7 @@ def _resume(folder: Path, about: dict[str, Any], state: State, record: Record, w
         checkpoint.sweep(folder)
         step = checkpoint.newest(folder) if stretch.resume is None else checkpoint.exactly(folder, stretch.resume)
         if step is not None:
-            before_it = checkpoint.about(folder, step)
-            before_it["training"] = {"tokens_per_step": 0, **before_it["training"]}  # of runs from before there was a choice
-            for name, before, now in _differences(before_it, about):
+            for name, before, now in _differences(checkpoint.about(folder, step), about):
                 raise ValueError(f"{folder} holds a run with another {name} ({before}, not {now}): choose another --run folder, or repeat its settings (run.json)")
         return -1 if step is None else step
 
@@ -262,11 +260,11 @@ def _sample(sample: Sample, folder: Path, state: State, record: Record, world: W
 
 
 def _differences(a: Any, b: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(dotted name, value, value) of what differs between two nested dicts."""
+    """(dotted name, value, value) of what differs between two nested dicts. What `a` does not name was off: it is from before there was a choice."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted({*a, *b}):
             yield from _differences(a.get(key), b.get(key), f"{name}.{key}" if name else key)
-    elif a != b:
+    elif a != b and (a is not None or b):
         yield name, a, b
 
 

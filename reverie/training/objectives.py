@@ -1,7 +1,7 @@
 """One loss per network, in the form that training/loop.py asks for."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from reverie.autoencoder.autoencoder import FRAMES, Autoencoder
 from reverie.autoencoder.losses import reconstruction_loss
 from reverie.data.latents import Clip
 from reverie.data.sampling import CUTS, NOISE
-from reverie.diffusion.flow import loss_weight, mix, to_clean
-from reverie.diffusion.schedules import resolution_shift
-from reverie.patches.packing import Piece, extras_of, number_levels, pack
+from reverie.diffusion.flow import loss_weight, mix, shortcut, step, to_clean
+from reverie.diffusion.schedules import resolution_shift, step_at
+from reverie.patches.packing import Piece, extras_of, number_levels, pack, unpack
 from reverie.patches.patches import PATCH, patchify
 from reverie.patches.positions import token_positions
 from reverie.randomness import generator as philox
@@ -23,10 +23,13 @@ from reverie.text.encoder import TextEncoder
 from reverie.text.refiner import pad_texts
 from reverie.training import patterns
 from reverie.training.state import Figures
-from reverie.transformer.dit import Transformer
+from reverie.transformer.dit import Condition, Transformer
 
 LATENT_NOISE = 0.1  # of raw latents, upper end of a uniform draw per clip
 NESTED_SHARE = 0.15  # of the cuts, seen through fewer channels
+SHORTCUT_EVERY = 4  # of so many samples one teaches shortcuts, where the network learns them
+SHORTCUT_STEPS = (1, 2, 4, 8, 16, 32)  # lengths of the runs whose steps they are; half a step of the longest is taken for the flow itself
+KINDS = (*patterns.PATTERNS, "shortcut")
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,12 @@ def transformer_objective(encoder: TextEncoder, network: nn.Module, clips: list[
     The loss is the squared error, averaged over a token's numbers, times loss_weight of its level, summed over the tokens that are not known: every
     such token counts alike, so a clip counts by what is to be dreamed of it, and a known token, a still that is not shown, or a pack-mate changes
     nothing. The figures are the errors, not weighted, per fifth of the noise levels (error_0.4: above 0.4, up to 0.6) and per pattern.
+
+    Where the network learns shortcuts, one sample of SHORTCUT_EVERY teaches one (error_shortcut): its clean tokens are replaced by `shortcut_targets`.
     """
     assert isinstance(network, Transformer)
     features = encoder.encode([clip.caption for clip in clips])
-    lessons = [make_lesson(clip, philox(seed, clip.number, NOISE), network.config.action_width, pattern) for clip in clips]
+    lessons = [make_lesson(clip, philox(seed, clip.number, NOISE), network.config.action_width, pattern, network.config.shortcut) for clip in clips]
     # equal planes together for runs of levels (layers/modulation.py), then equal lengths for attention (layers/attention.py)
     order = sorted(range(len(clips)), key=lambda i: lessons[i].order)
     lessons = [lessons[i] for i in order]
@@ -76,23 +81,48 @@ def transformer_objective(encoder: TextEncoder, network: nn.Module, clips: list[
     texts = [features[i] if lesson.with_text else features[i][:0] for i, lesson in zip(order, lessons, strict=True)]
     condition = network.prepare(*pad_texts(texts, network.config.text_width))
     sigma = packed.sigma[packed.level_ids]
+    targets = [lesson.clean for lesson in lessons]
+    taught = [i for i, lesson in enumerate(lessons) if lesson.pattern == "shortcut"]
+    if network.config.shortcut:
+        made = shortcut_targets(network, lessons, condition, taught or [0])  # processes that share the network have to evaluate it equally often
+        for i, target in zip(taught, made, strict=False):
+            targets[i] = target
     predicted = to_clean(network.denoise(packed, condition), packed.tokens, sigma[:, None], network.config.prediction)
-    error = (predicted - torch.cat([lesson.clean for lesson in lessons])).square().mean(-1)
+    error = (predicted - torch.cat(targets)).square().mean(-1)
     unknown = torch.cat([lesson.unknown for lesson in lessons])
     loss = (error * loss_weight(sigma) * unknown).sum()
-    pattern_ids = torch.tensor([patterns.PATTERNS.index(lesson.pattern) for lesson in lessons])[packed.sample_ids]
-    groups = {f"error_{low:.1f}": unknown & (sigma > low) & (sigma <= low + 0.2) for low in (0.0, 0.2, 0.4, 0.6, 0.8)}
-    groups |= {f"error_{name}": unknown & (pattern_ids == i) for i, name in enumerate(patterns.PATTERNS)}
+    kinds = torch.tensor([KINDS.index(lesson.pattern) for lesson in lessons])[packed.sample_ids]
+    plain = unknown & (kinds < len(patterns.PATTERNS))
+    groups = {f"error_{low:.1f}": plain & (sigma > low) & (sigma <= low + 0.2) for low in (0.0, 0.2, 0.4, 0.6, 0.8)}
+    groups |= {f"error_{name}": unknown & (kinds == i) for i, name in enumerate(KINDS if network.config.shortcut else patterns.PATTERNS)}
     figures = {name: (float(error.detach()[members].sum()), float(members.sum())) for name, members in groups.items()}
-    flops = 3 * sum(network.estimate_flops(length) for length in packed.lengths)  # the backward pass takes twice the forward one
+    # the backward pass takes twice the forward one, half a step one
+    flops = 3 * sum(network.estimate_flops(length) for length in packed.lengths) + 2 * sum(network.estimate_flops(packed.lengths[i]) for i in taught)
     return loss, float(unknown.sum()), {**figures, "tokens": (len(sigma), 0.0), "flops": (flops, 0.0)}
+
+
+@torch.no_grad()
+def shortcut_targets(network: Transformer, lessons: list["Lesson"], condition: Condition, which: list[int]) -> list[Tensor]:
+    """What the network is to say of the steps of some lessons: the clean tokens [l C] with which one step arrives where its own two halves do."""
+    packed, texts = pack([lessons[i].piece for i in which]), condition.rows(which)
+    middle, end, told = (torch.cat(values) for values in zip(*(lessons[i].halves for i in which), strict=True))  # each [G]
+    ids = packed.level_ids[:, None]
+
+    def clean_at(x: Tensor, sigma: Tensor, after: Tensor) -> Tensor:
+        output = network.denoise(replace(packed, tokens=x, sigma=sigma, steps=told * (sigma - after)), texts)
+        return to_clean(output, x, sigma[ids], network.config.prediction)
+
+    first = clean_at(packed.tokens, packed.sigma, middle)
+    second = clean_at(step(packed.tokens, first, packed.sigma[ids], middle[ids]), middle, end)
+    return unpack(shortcut(first, second, packed.sigma[ids], middle[ids], end[ids]), packed.lengths)
 
 
 @dataclass(frozen=True)
 class Lesson:
     """A clip as the network gets it to learn from: a noisy piece, its clean tokens [l C] and which of them are unknown [l], in the same order.
 
-    order: what is to be neighbours in a pack.
+    order: what is to be neighbours in a pack; halves: of a step, where from each level the first and the second lead, and whether they are told (1) or
+    so short that the flow itself is followed (0), each [g].
     """
 
     piece: Piece
@@ -101,27 +131,37 @@ class Lesson:
     pattern: str
     with_text: bool
     order: tuple[bool, int, int, bool]
+    halves: tuple[Tensor, Tensor, Tensor]
 
 
-def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | None = None) -> Lesson:
-    """A clip with noise by `pattern`, or one that is drawn. Tokens of a clip with a still that is not shown have its kind of pattern."""
+def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | None = None, shortcuts: bool = False) -> Lesson:
+    """A clip with noise by `pattern`, or one that is drawn. Tokens of a clip with a still that is not shown have its kind of pattern.
+
+    Where there are shortcuts and no pattern is given, some samples teach one: the levels of what is unknown move up to the beginnings of the steps
+    of a run of SHORTCUT_STEPS, so that what is learned is what sampling asks.
+    """
     frames, height, width = clip.latents.shape[1], clip.latents.shape[2] // PATCH, clip.latents.shape[3] // PATCH
     shown = (frames - clip.stills, height, width)
-    drawn = patterns.draw(rng, shown, resolution_shift(math.prod(shown)), clip.kind or pattern, clip.stills)
-    clean, levels = patchify(clip.latents), torch.from_numpy(drawn.levels).flatten()
+    shift = resolution_shift(math.prod(shown))
+    drawn = patterns.draw(rng, shown, shift, clip.kind or pattern, clip.stills)
+    clean, levels, known = patchify(clip.latents), torch.from_numpy(drawn.levels).flatten(), torch.from_numpy(drawn.known).flatten()
+    num_steps = int(rng.choice(SHORTCUT_STEPS)) if shortcuts and not pattern and clip.number % SHORTCUT_EVERY == 0 else 0
+    begin, middle, end = (torch.where(known, levels, level) for level in step_at(levels, shift, num_steps)) if num_steps else (levels,) * 3
     noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), np.float32))
     scale = float(2 ** rng.uniform(-0.137, 0.137))  # 10% of jitter in the scale of the picture plane
     positions = token_positions(clip.times - clip.times[0], (height, width), scale)
     frame_ids = torch.arange(frames).repeat_interleave(height * width)
     mixed = bool((drawn.levels != drawn.levels[:, :1, :1]).any())  # within a latent: its tokens are put in the order of their levels
-    order = torch.argsort(levels, stable=True) if mixed else torch.arange(len(levels))
-    sigma, level_ids, level_frames = number_levels(frame_ids[order], levels[order])
+    order = torch.argsort(begin, stable=True) if mixed else torch.arange(len(begin))
+    sigma, level_ids, level_frames = number_levels(frame_ids[order], begin[order])
+    middle, end = (torch.zeros_like(sigma).scatter_(0, level_ids, level[order]) for level in (middle, end))  # of each level
     actions = None
     if action_width:
         actions = torch.zeros(len(sigma), action_width) if clip.actions is None else clip.actions[level_frames]
     causal, with_text = bool(rng.random() < patterns.CAUSAL_SHARE), bool(rng.random() >= patterns.TEXT_DROPOUT)
     piece = Piece(
-        tokens=mix(clean, noise, levels[:, None])[order], positions=positions[order], sigma=sigma, level_ids=level_ids,
-        extras=extras_of(clip.width, clip.height, clip.fps), causal=causal, actions=actions,
+        tokens=mix(clean, noise, begin[:, None])[order], positions=positions[order], sigma=sigma, level_ids=level_ids,
+        extras=extras_of(clip.width, clip.height, clip.fps), causal=causal, actions=actions, steps=sigma - end,
     )  # fmt: skip
-    return Lesson(piece, clean[order], ~torch.from_numpy(drawn.known).flatten()[order], drawn.name, with_text, (mixed, height * width, len(levels), causal))
+    halves = middle, end, torch.full_like(end, num_steps < SHORTCUT_STEPS[-1])
+    return Lesson(piece, clean[order], ~known[order], "shortcut" if num_steps else drawn.name, with_text, (mixed, height * width, len(levels), causal), halves)

@@ -7,6 +7,7 @@ import torch
 from reverie.autoencoder.autoencoder import FRAMES, SPATIAL, Autoencoder, AutoencoderConfig
 from reverie.patches.patches import PATCH
 from reverie.training.loop import TrainingConfig
+from reverie.training.objectives import SHORTCUT_EVERY
 from reverie.transformer.dit import Transformer, TransformerConfig
 
 # dense bf16 operations per second as the makers state them; 40% of it is what well-kept training code reaches
@@ -24,7 +25,8 @@ def plan(autoencoder: AutoencoderConfig, transformer: TransformerConfig, trainin
     token = SPATIAL * PATCH  # pixels per side
     tokens = -(-round(seconds * fps) // FRAMES) * -(-height // token) * -(-width // token)
     forward = networks[1].estimate_flops(tokens)
-    total = 3.0 * forward * training.batch_size * training.num_steps
+    halves = 2 / SHORTCUT_EVERY if transformer.shortcut else 0  # two evaluations, without gradients
+    total = (3.0 + halves) * forward * training.batch_size * training.num_steps
     return {
         "computed": True,
         "parameters": {"autoencoder": parameters[0], "transformer": parameters[1]},

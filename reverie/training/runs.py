@@ -169,12 +169,12 @@ def transformer_run(
     about: dict[str, Any] = {"network": "transformer", "config": to_dict(config), "autoencoder": about_autoencoder["latents"], "text": encoder.digest}
     if start is not None:
         weights, before = load_weights(start, "transformer")
-        before["config"] = {"action_width": 0, **before["config"]}
-        same = {**before, "config": before["config"] | ({} if before["config"]["action_width"] else {"action_width": config.action_width})}
+        new = {name: getattr(config, name) for name in ("action_width", "shortcut") if not before["config"].get(name)}  # what they do not know is learned from zero
+        same = {**before, "config": {**before["config"], **new}}
         for name in ("config", "autoencoder", "text"):
             if same[name] != about[name]:
                 raise ValueError(f"{start} was trained with another {name} ({before[name]}): this run has {about[name]}")
-        network.load_state_dict(network.state_dict() | weights)  # actions are learned from zero by weights that do not know them
+        network.load_state_dict(network.state_dict() | weights)
         about["start"] = before["digest"]
 
     plan = plan_cache(footage, autoencoder, about_autoencoder["latents"], world.size)

@@ -20,13 +20,14 @@ from reverie.diffusion.flow import Prediction
 from reverie.layers.attention import Sight, joined, packed_attention, packed_cross_attention
 from reverie.layers.modulation import Levels, gated, modulate
 from reverie.layers.norms import LayerNorm, RMSNorm, layer_norm
-from reverie.layers.precision import Linear, linear_gelu
-from reverie.layers.rope import rotate, rotations
+from reverie.layers.precision import Linear
+from reverie.layers.rope import rotations
 from reverie.patches.packing import Pack
 from reverie.text.refiner import TextRefiner, sinusoids
 
 FREQUENCIES = 256  # of the noise level's embedding
 PLACE = (32, 64.0)  # sinusoids of each coordinate of a token: how many, and the longest wave over 2 pi
+STEP = (64, 64.0)  # the same of a step's size, in octaves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class TransformerConfig:
     """token_width: numbers per spacetime patch; text_width: of the frozen text features; head width is width / heads.
 
     action_width: numbers per noise level that say what a player does (patches/actions.py); 0: the network cannot be steered.
+    shortcut: the network is told how far each step goes and learns to arrive there at once (arXiv 2410.12557), so that few steps are enough.
     """
 
     token_width: int = 64
@@ -44,6 +46,7 @@ class TransformerConfig:
     feedforward: int = 1024
     prediction: Prediction = "clean"
     action_width: int = 0
+    shortcut: bool = False
 
     def __post_init__(self) -> None:
         if self.heads < 1 or self.width % self.heads or self.width // self.heads % 4:
@@ -94,8 +97,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, rotation: Tensor, sight: Sight, past: KeysValues | None = None, kept: list[KeysValues] | None = None) -> Tensor:
         """past: keys and values [S N K] of earlier calls, seen too; kept: a list that takes those of this call with them."""
-        q = rotate(self.norm_q(self.q(x)).unflatten(-1, (self.heads, -1)), rotation)  # [L N K]
-        k = rotate(self.norm_k(self.k(x)).unflatten(-1, (self.heads, -1)), rotation)
+        q = self.norm_q(self.q(x), rotation).unflatten(-1, (self.heads, -1))  # [L N K]
+        k = self.norm_k(self.k(x), rotation).unflatten(-1, (self.heads, -1))
         v = self.v(x).unflatten(-1, (self.heads, -1))
         if past is not None:
             k, v = (joined(old, new, sight.past, sight.lengths) for old, new in zip(past, (k, v), strict=True))  # [S + L N K]
@@ -141,7 +144,7 @@ class Block(nn.Module):
         x = gated(x, self.attention(h, rotation, sight, past, kept), gate1, levels)
         x = x + self.cross(self.norm_cross(x).to(dtype), text, text_mask, spans)
         h = modulate(layer_norm(x), shift2, scale2, levels, dtype)
-        h = self.narrow(linear_gelu(self.wide, h))
+        h = self.narrow(self.wide(h, gelu=True))
         return gated(x, h, gate2, levels)
 
 
@@ -158,6 +161,7 @@ class Transformer(nn.Module):
         self.time1, self.time2 = Linear(FREQUENCIES, width), Linear(width, width)
         self.extras1, self.extras2 = Linear(3, width), Linear(width, width)
         self.actions = Linear(config.action_width, width, bias=False) if config.action_width else None
+        self.steps = nn.Sequential(Linear(STEP[0], width), nn.SiLU(), Linear(width, width)) if config.shortcut else None
         self.modulation = Linear(width, 6 * width)
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.depth)])
         self.table = nn.Parameter(torch.randn(2, width) / width**0.5)
@@ -177,6 +181,8 @@ class Transformer(nn.Module):
         nn.init.zeros_(self.place.weight)
         if self.actions is not None:
             nn.init.zeros_(self.actions.weight)
+        if self.steps is not None:
+            nn.init.zeros_(self.steps.get_parameter("2.weight"))
         for block in self._blocks():
             nn.init.zeros_(block.cross.out.weight)
 
@@ -206,6 +212,8 @@ class Transformer(nn.Module):
         time = time + self.extras2(F.silu(self.extras1(pack.extras.float())))[level_samples]  # [G D]
         if pack.actions is not None:
             time = time + self._steered(pack.actions)  # [G D]
+        if self.steps is not None:
+            time = time + self.steps(sinusoids((1 + 1000 * pack.steps).log2(), *STEP))  # [G D]
         modulation = self.modulation(F.silu(time)).unflatten(-1, (6, -1))  # [G 6 D]
         place = self.place(sinusoids(pack.positions, *PLACE).flatten(-2).to(dtype))  # [L D]
         x = self.embed(pack.tokens.to(dtype)).float() + place.float()  # [L D]
