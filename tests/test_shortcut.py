@@ -229,7 +229,7 @@ def test_runs_with_shortcuts_go_on_bit_for_bit_and_begin_from_plain_weights(foot
 
 def test_what_a_run_from_before_does_not_name_was_off():
     assert list(_differences({"config": {"width": 64}}, {"config": {"width": 64, "shortcut": False, "action_width": 0}})) == []
-    assert list(_differences({"config": {}}, {"config": {"shortcut": True}})) == [("config.shortcut", None, True)]
+    assert list(_differences({"config": {}}, {"config": {"shortcut": True}})) == [("config.shortcut", False, True)]
     assert list(_differences({"config": {"shortcut": True}}, {"config": {}})) == [("config.shortcut", True, None)]
     assert list(_differences({"a": 0}, {"a": False, "b": None})) == []
 

@@ -265,7 +265,7 @@ def _differences(a: Any, b: Any, name: str = "") -> Iterator[tuple[str, Any, Any
         for key in sorted({*a, *b}):
             yield from _differences(a.get(key), b.get(key), f"{name}.{key}" if name else key)
     elif a != b and (a is not None or b):
-        yield name, a, b
+        yield name, type(b)() if a is None else a, b
 
 
 def _keep_freed_memory() -> None:
