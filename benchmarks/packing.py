@@ -26,7 +26,6 @@ from reverie.patches.packing import Piece, extras_of, pack
 from reverie.patches.positions import token_positions
 from reverie.presets import PRESETS
 from reverie.randomness import generator
-from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Transformer
 
 Grid = tuple[int, int, int]  # latents, rows, columns of tokens
@@ -94,7 +93,7 @@ def step(network: Transformer, batch: list[tuple[Grid, int]]) -> None:
         level_ids = torch.cat([torch.arange(t).repeat_interleave(h * w), torch.full((extra,), t - 1)])
         pieces.append(Piece(torch.randn(length, network.config.token_width), positions, torch.rand(t), level_ids, extras_of(16 * w, 16 * h, 8.0)))
     texts = [torch.randn(WORDS, network.config.text_width) for _ in pieces]
-    network.denoise(pack(pieces), network.prepare(*pad_texts(texts, network.config.text_width))).square().mean().backward()
+    network.denoise(pack(pieces), network.prepare(texts)).square().mean().backward()
     network.zero_grad(set_to_none=True)
 
 

@@ -116,16 +116,17 @@ def build_parser() -> Parser:
         help="file to write: .mp4, .webm, .gif, .webp, .mkv (exact), .png or .jpg (one frame), or a name without ending for a folder of PNGs; by default a new name made of the prompt, the seed and the size",
     )  # fmt: skip
     making_film.add_argument("--no-metadata", action="store_true", help="the file shall not remember how it was made")
-    making_film.add_argument("--seed", type=int, default=0, help="decides everything that the prompt leaves open")
     making_film.add_argument("--negative-prompt", default="", help="what to stay away from")
     making_film.add_argument("--model", type=Path, default=None, help="folder with other weights than the bundled ones")
+    seeded = Parser(add_help=False)
+    seeded.add_argument("--seed", type=int, default=0, help="decides everything that the prompt leaves open")
     sampling = Parser(add_help=False, parents=[making_film])
     sampling.add_argument("--num-steps", type=int, default=25, help="steps from noise to film")
     sampling.add_argument("--show-steps", action="store_true", help="also draw the way from noise to film, NAME.steps.png")
     sampling.add_argument("--solver", choices=("euler", "heun"), default="euler", help="heun takes two evaluations per step")
     sampling.add_argument("--guidance-scale", type=float, default=3.0, help="how literally to take the prompt; 1 is no guidance")
 
-    generate = command(commands, "generate", making.generate, "make a video from words (an image if the output is a .png)", [sampling])
+    generate = command(commands, "generate", making.generate, "make a video from words (an image if the output is a .png)", [seeded, sampling])
     generate.add_argument("prompt", help="what is to be seen, in English or Chinese")
     generate.add_argument("--seconds", type=float, default=2.0, help="length of the video")
     generate.add_argument("--fps", type=float, default=8.0, help="frames per second")
@@ -133,7 +134,7 @@ def build_parser() -> Parser:
     generate.add_argument("--variation", type=float, default=0.0, help="0 to 1: how far each video turns from the one of the seed")
     generate.add_argument("--num-videos", type=int, default=1, help="how many, with seeds counted up; their names get a number")
 
-    animate = command(commands, "animate", making.animate, "make a video that begins with a given image", [sampling])
+    animate = command(commands, "animate", making.animate, "make a video that begins with a given image", [seeded, sampling])
     animate.add_argument("image", type=Path, help="an image or a video, of which the first frame is used")
     animate.add_argument("prompt", help="what is to happen")
     animate.add_argument("--fps", type=float, default=8.0, help="frames per second")
@@ -141,9 +142,9 @@ def build_parser() -> Parser:
     animate.add_argument("--at", type=float, nargs="+", action="extend", default=[], metavar="SECONDS", help="when each of them is seen")
     animate.add_argument("--num-frames", type=int, default=17, help="frames of the video, the image included")
 
-    _add_editing(command, commands, sampling)
+    _add_editing(command, commands, sampling, seeded)
 
-    play = command(commands, "play", playing.play, "steer a world while it is dreamed, in the terminal or by a script", [making_film])
+    play = command(commands, "play", playing.play, "steer a world while it is dreamed, in the terminal or by a script", [seeded, making_film])
     play.add_argument("prompt", help="what is to be seen, and steered")
     play.add_argument(
         "--actions", default=None, help="do this instead of asking the keyboard, half a second each at 8 fps: stand, forward, left, right, back; for example forward*4,left*2"
@@ -265,11 +266,11 @@ def build_parser() -> Parser:
     return parser
 
 
-def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser) -> None:
+def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser, seeded: Parser) -> None:
     """The verbs that make clips out of clips."""
 
     def verb(name: str, run: Callable[[argparse.Namespace], Any], text: str, *files: str, prompt: str | None = None) -> Parser:
-        new = command(commands, name, run, text, [sampling])
+        new = command(commands, name, run, text, [seeded, sampling])
         for file in files:
             new.add_argument(file, type=Path)
         if prompt:
@@ -305,7 +306,9 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     refine = verb("refine", editing.refine, "bring a draft to its full size", "clip")
     refine.add_argument("--size", required=True, help="width x height in pixels")
     refine.add_argument("--strength", default="0.2", help="0 to 1, subtle, mild or strong")
-    command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling]).add_argument("file", type=Path, help="a TOML file; it says the seed too")
+    storyboard = command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling])
+    storyboard.add_argument("file", type=Path, help="a TOML file")
+    storyboard.add_argument("--seed", type=int, default=None, help="instead of the one that the file says")
     recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")
     recut.set_defaults(no_metadata=False, repeatable=True)
     recut.add_argument("clip", type=Path)

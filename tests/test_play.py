@@ -106,7 +106,7 @@ def test_actions_steer_only_weights_that_learned_them(dreamer: Reverie, unsteere
 
 def test_guidance_one_needs_no_second_pass_and_sizes_are_any(dreamer: Reverie):
     session = dreamer.play("a red ball", size="33x47", num_steps=1, guidance_scale=1.0)
-    assert len(session.condition.mask) == 1
+    assert len(session.condition.lengths) == 1
     assert session.advance("left").shape == (4, 47, 33, 3)
     longer = dreamer.extend(session.film(), seconds=0.5, num_steps=1)  # a played film is a clip like any other
     assert longer.num_frames == 8

@@ -16,7 +16,6 @@ from reverie.patches.positions import token_positions
 from reverie.sampling import tasks
 from reverie.sampling.reverie import Reverie, fit
 from reverie.sampling.sampler import SamplerConfig, sample
-from reverie.text.refiner import pad_texts
 from reverie.video import Video
 
 SHAPE = {"channels": 16, "width": 48, "height": 32, "num_frames": 8, "fps": 8.0}
@@ -37,7 +36,7 @@ def test_strength_one_everywhere_is_the_plain_euler_loop(dreamer: Reverie):
     net, steps, scale = dreamer.transformer, 6, 2.5
     # from here on an independent loop
     with torch.no_grad():
-        conditions = [net.prepare(*pad_texts(dreamer.encoder.encode([text]), 1280)) for text in ("a red ball", "")]
+        conditions = [net.prepare(dreamer.encoder.encode([text])) for text in ("a red ball", "")]
         x = patchify(latent_noise(3, 0, (16, 2, 4, 6)))
         shift = max(1.0, 2.5 * (16 * 2 * 4 * 6 / 4096) ** 0.5)
         u = [shift * k / (1 + (shift - 1) * k) for k in (1 - i / steps for i in range(steps + 1))]

@@ -7,7 +7,6 @@ import torch
 
 from reverie.layers.attention import Sight, packed_attention
 from reverie.patches.packing import Piece, pack, unpack
-from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Cache, Transformer
 from tests.test_transformer import TEXTS, network, piece
 
@@ -25,7 +24,7 @@ def cut(whole: Piece, first: int, last: int, plane: int) -> Piece:
 
 def serially(net: Transformer, wholes: list[Piece], planes: list[int], rows: list[list[int]], steps: list[list[int]]) -> list[torch.Tensor]:
     """What each clip gives when its latents come in `steps` (per clip, how many at a time), each step remembered; rows: a text per latent."""
-    condition = net.prepare(*pad_texts(TEXTS, 1280))
+    condition = net.prepare(TEXTS)
     cache: Cache | None = None
     results: list[list[torch.Tensor]] = [[] for _ in wholes]
     done = [0] * len(wholes)
@@ -49,7 +48,7 @@ def serially(net: Transformer, wholes: list[Piece], planes: list[int], rows: lis
 
 def at_once(net: Transformer, wholes: list[Piece], planes: list[int], rows: list[list[int]]) -> list[torch.Tensor]:
     """The same under the causal mask, without a cache."""
-    condition = net.prepare(*pad_texts(TEXTS, 1280))
+    condition = net.prepare(TEXTS)
     pieces = [replace(p, spans=tuple(ids.count(i) * plane for i in dict.fromkeys(ids))) for p, ids, plane in zip(wholes, rows, planes, strict=True)]
     packed = pack(pieces)
     return unpack(net.denoise(packed, condition.rows([i for ids in rows for i in dict.fromkeys(ids)])), packed.lengths)
@@ -77,7 +76,7 @@ def test_cached_equals_recomputed_for_mixed_clips_texts_and_step_sizes():
 
 def test_a_new_latent_sees_the_cache_and_its_text():
     net, whole = network(), piece(2, 3, 4, True, seed=7)
-    condition = net.prepare(*pad_texts(TEXTS, 1280))
+    condition = net.prepare(TEXTS)
     first, second = cut(whole, 0, 1, 12), cut(whole, 1, 2, 12)
     with torch.no_grad():
         cache = net.remember(pack([first]), condition.rows([2]))
@@ -91,7 +90,7 @@ def test_a_new_latent_sees_the_cache_and_its_text():
 def test_only_causal_clips_are_remembered():
     net, whole = network(), piece(2, 3, 4)
     with pytest.raises(AssertionError, match="never sees later latents"):
-        net.remember(pack([whole]), net.prepare(*pad_texts(TEXTS[:1], 1280)))
+        net.remember(pack([whole]), net.prepare(TEXTS[:1]))
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")

@@ -1,8 +1,10 @@
 """The bundled weights: they load offline, belong together, stay small, and make what the README says."""
 
+import dataclasses
 import json
 import zlib
 
+import numpy as np
 import pytest
 
 import reverie
@@ -21,6 +23,18 @@ def test_the_readme_prompt_shows_its_colour(dreamer: Reverie):
     assert (video.size, video.num_frames, video.fps) == ("128x128", 16, 8.0)
     assert look(video.frames)[0] == "red"
     assert dreamer.unknown_words("a red ball rolls to the left in the snow") == []
+
+
+def test_latents_count_only_for_the_frames_that_they_show(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    video, encoded, encode = dreamer.generate("a red ball rolls to the left in the snow", num_frames=10, size="100x84", num_steps=4), [], dreamer.autoencoder.encode
+    monkeypatch.setattr(dreamer.autoencoder, "encode", lambda frames, lead=0: encoded.append(lead) or encode(frames, lead))
+    assert np.array_equal(dreamer.encode(video).numpy(), video.latents)
+    assert encoded == []
+    changed = video.frames.copy()
+    changed[4:8] = 255 - changed[4:8]
+    for frames in (255 - video.frames, changed, video.frames[:, ::-1], video.frames[:6]):
+        dreamer.encode(dataclasses.replace(video, frames=frames))
+    assert encoded == [0] * 4
 
 
 def test_the_words_of_the_world_were_met(dreamer: Reverie):

@@ -1,6 +1,7 @@
 """Every task as a canvas: what is kept is exact, lengths and sizes are as asked, loops close, refusals are one line."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,15 @@ def test_a_long_clip_is_dreamed_in_windows_that_hand_latents_on(dreamer: Reverie
 
 @pytest.mark.parametrize(
     ("strength", "seen"),
-    [([0] * 3 + [1] * 6, [(1, 6), (4, 9)]), ([1] * 6 + [0] * 3, [(3, 8), (0, 5)]), ([0, 0, 0, 0], []), ([1, 0, 1], [(0, 3)]), ([0, 1, 0, 0, 0, 0, 0, 1], [(0, 5), (5, 8)])],
+    [
+        ([0] * 3 + [1] * 6, [(1, 6), (4, 9)]),
+        ([1] * 6 + [0] * 3, [(3, 8), (0, 5)]),
+        ([0, 0, 0, 0], []),
+        ([1, 0, 1], [(0, 3)]),
+        ([0, 1, 0, 0, 0, 0, 0, 1], [(0, 5), (5, 8)]),
+        ([0] * 4 + [1] * 3 + [0] * 4, [(2, 6), (4, 9)]),
+        ([0] * 4 + [1] * 6 + [0] * 4, [(2, 7), (5, 9), (7, 12)]),
+    ],
 )
 def test_windows_see_what_was_finished_and_change_nothing_that_is_kept(strength: list[int], seen: list[tuple[int, int]]):
     canvas = tasks.text_to_video("x", channels=2, width=16, height=16, num_frames=4 * len(strength), fps=8, seed=0)
@@ -106,6 +115,19 @@ def test_an_anchor_and_a_small_noise_can_be_switched_on_and_off(backward: bool):
     with pytest.raises(ValueError, match="at least 1 latent"):
         Context(recent=0)
     assert Windows(dataclasses.replace(canvas, window=3)).context.recent == 1
+
+
+def test_weights_that_know_short_clips_only_make_those_and_longer_ones_latent_by_latent(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    for window, frames in ((1, 4), (2, 8), (2, 20)):
+        monkeypatch.setattr(dreamer, "window", window)
+        assert dreamer.generate("a ball", num_frames=frames, size="32x32", **FAST).num_frames == frames
+        assert dreamer.loop("a ball", seconds=1.5, size="32x32", **FAST).num_frames == 12
+    with pytest.raises(ValueError, match="there is room for none, so longer clips cannot be made, since these weights see 1 at once"):
+        monkeypatch.setattr(dreamer, "window", 1)
+        dreamer.generate("a ball", num_frames=8, size="32x32", **FAST)
+    with pytest.raises(ValueError, match="there is room for none"):
+        monkeypatch.setattr(dreamer, "window", 2)
+        dreamer.generate("a ball", num_frames=12, size="32x32", context=Context(recent=1, anchor=True), **FAST)
 
 
 def test_how_much_is_seen_at_once_is_a_fact_of_the_weights(model_folder: Path, tmp_path: Path):
@@ -177,6 +199,14 @@ def test_a_loop_closes(dreamer: Reverie):
         turns = dreamer.autoencoder.decode(torch.from_numpy(video.latents)[None].repeat(1, 1, 3, 1, 1), 48, 32, 32)[0]
     frames = ((turns.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
     assert np.abs(frames[32:].astype(int) - video.frames).max() <= 1  # fp32 sums in another order
+    for given_back in (1, 3):  # latents; the piece by piece way to the same frames
+        alone = torch.from_numpy(video.latents)[None, :, :given_back]
+        canvas = tasks.text_to_loop("x", channels=16, width=32, height=32, num_frames=4 * given_back, fps=8, seed=0)
+        with torch.inference_mode():
+            turns = dreamer.autoencoder.decode(alone.repeat(1, 1, 12, 1, 1), 48 * given_back, 32, 32)[0]
+        piecewise = np.concatenate(list(dreamer._frames(canvas, [alone[0]])))
+        frames = ((turns.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+        assert np.abs(frames[-4 * given_back :].astype(int) - piecewise).max() <= 1
     given = clip(6, "32x32")
     held = dreamer.loop("a ball", given, seconds=2, **FAST)
     assert held.num_frames == 16
@@ -186,6 +216,26 @@ def test_a_loop_closes(dreamer: Reverie):
     assert views(short, 0)[0].weight.flatten().tolist() == [0.5, 1, 1, 1, 0.5]
     assert views(short, 0)[0].positions[:, 0].tolist() == [0, 1, 2, 3, 4]  # half a second each
     assert [view.frames.tolist() for view in views(long, 0)] == [[0, 1, 2, 3, 4], [3, 4, 5, 6, 7], [6, 7, 8, 9, 10], [9, 10, 11, 0, 1]]
+
+
+def test_what_is_given_is_decoded_near_what_is_dreamed_only(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    video, decoded, decode = clip(101, "32x32"), [], dreamer.autoencoder.decode_piece
+    everything = dreamer.extend(video, "a ball", seconds=1, **FAST)
+    assert np.array_equal(everything.frames[:101], video.frames)
+    monkeypatch.setattr(dreamer.autoencoder, "decode_piece", lambda z, cache: decoded.append(z.shape[2]) or decode(z, cache))
+    again = dreamer.extend(video, "a ball", seconds=1, **FAST)
+    assert np.array_equal(again.frames, everything.frames)
+    assert sum(decoded) < 20  # of 28
+    monkeypatch.setattr(reverie.sampling.reverie, "_spared", lambda canvas, memory: np.zeros(200, bool))
+    whole = dreamer.extend(video, "a ball", seconds=1, **FAST)
+    assert np.abs(whole.frames.astype(int) - everything.frames).max() <= 1  # fp32 sums in another order
+
+
+def test_a_clip_of_several_shots_is_continued_with_the_words_of_the_nearest(dreamer: Reverie):
+    film = dataclasses.replace(clip(8, "32x32"), metadata={"prompt": ["a red ball", "a blue cube"]})
+    assert dreamer.extend(film, seconds=0.5, **FAST).metadata["prompt"] == "a blue cube"
+    assert dreamer.extend(film, before=0.5, **FAST).metadata["prompt"] == "a red ball"
+    assert dreamer.refine(film, size="64x64", **FAST).metadata["prompt"] == "a red ball. a blue cube"
 
 
 def test_both_sides_of_a_connection_are_kept(dreamer: Reverie):
@@ -209,6 +259,12 @@ def test_filled_frames_leave_the_others_alone(dreamer: Reverie):
     filled = dreamer.fill(video, "a ball", missing=[0, 5, 6, 7, 8, 15], **FAST)
     keep = [n for n in range(16) if n not in (0, 5, 6, 7, 8, 15)]
     assert np.array_equal(filled.frames[keep], video.frames[keep])
+    draft = []
+    tasks.fill(video, [0, 5, 6, 15], "x", encode=lambda v, lead: draft.append(v.frames) or torch.zeros(2, 4, 4, 6), seed=0)
+    assert np.array_equal(draft[0][[0, 15]], video.frames[[1, 14]])
+    third = np.float32(1) / 3
+    between = [((1 - share) * video.frames[4].astype(np.float32) + share * video.frames[7]).round() for share in (third, 2 * third)]
+    assert np.abs(draft[0][5:7] - np.stack(between)).max() <= 1
     faster = dreamer.fill(video, "a ball", factor=3, **FAST)
     assert (faster.num_frames, faster.fps) == (46, 24)
     assert np.array_equal(faster.frames[::3], video.frames)
@@ -357,9 +413,11 @@ def test_what_was_lost_of_kept_frames_fades():
         (lambda d: d.connect(clip(), clip(size="32x32"), "a"), "same size and rate"), (lambda d: d.connect(clip(), clip(), "a", seconds=0.25), "whole groups"),
         (lambda d: d.blend(clip(4), clip(), "a"), "more than 4"), (lambda d: d.fill(clip(), "a", missing=[9]), "between 0 and 8"), (lambda d: d.fill(clip(), "a"), "either which"),
         (lambda d: d.fill(clip(2), "a", missing=[0, 1]), "every frame is missing"), (lambda d: d.edit(clip(), "a", strength=1.5), "number from 0"),
-        (lambda d: d.inpaint(clip(), np.zeros((1, 32, 48), bool), "a"), "mask is empty"), (lambda d: d.inpaint(clip(), np.ones((1, 3, 3), bool), "a"), "mask is"),
+        (lambda d: d.inpaint(clip(), np.zeros((1, 32, 48), bool), "a"), "mask is empty"), (lambda d: d.inpaint(clip(), np.ones((1, 32, 48), np.uint8), "a"), "mask is uint8: bool is needed"), (lambda d: d.inpaint(clip(), np.ones((1, 3, 3), bool), "a"), "mask is"),
         (lambda d: d.outpaint(clip(), "a", size="32x32"), "must be larger"), (lambda d: d.outpaint(clip(), "a", size="64x64", left=30), "does not lie inside"),
         (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.extend(clip(1, "2064x16"), "a", seconds=1), "at most 2048"), (lambda d: d.animate([(clip(), 0.1)], "a"), "not at a frame"), (lambda d: d.animate([(clip(), 5)], "a"), "between 0 and 16"),
+        (lambda d: d.animate([(clip(), math.nan)], "a"), "at nan seconds: finite"), (lambda d: d.animate([(clip(), math.inf)], "a"), "finite"), (lambda d: d.animate([], "a"), "at least one"),
+        (lambda d: recut(clip(), [(0, math.inf)]), "0-inf: finite"), (lambda d: recut(clip(), [(math.nan, 1)]), "finite"),
         (lambda d: d.animate([(clip(), 0), (clip(size="32x32"), 1)], "a"), "one size"), (lambda d: d.generate("a", variation=2.0), "variation is 2"), (lambda d: d.generate("a", solver="rk4"), "euler or heun"),
         (lambda d: d.generate("a", guidance_interval=(0.5, 0.2)), "guidance_interval"),
     ],
@@ -475,6 +533,12 @@ def test_a_storyboard_is_cut_where_it_says(dreamer: Reverie, tmp_path: Path):
     assert film.metadata["cuts"] == [0, 1, 1.5]
     assert film.metadata["prompt"] == ["a red ball in the snow", "a red ball rolls", "a red ball at night, the camera is still"]
     assert np.array_equal(film.frames[12], image.frames[0])
+    assert film.metadata["seed"] == 4
+    again, other = (dreamer.storyboard(tmp_path / "film.toml", num_steps=1, seed=seed) for seed in (4, 5))
+    assert np.array_equal(again.frames, film.frames)
+    assert other.metadata["seed"] == 5 and not np.array_equal(other.frames[:8], film.frames[:8])
+    with pytest.raises(ValueError, match="name them in its file"):
+        dreamer.storyboard(tmp_path / "film.toml", references=[image])
 
 
 CAST = """size = "48x32"
@@ -516,6 +580,10 @@ def test_what_persists_is_seen_by_every_shot_that_names_it(dreamer: Reverie, tmp
     assert other.latents.shape[1] == 2
     assert not np.array_equal(other.frames, dreamer.generate("a cone", num_frames=8, size="48x32", **FAST).frames)
     assert dreamer.loop("a cone", size="48x32", seconds=1, references=[image], **FAST).num_frames == 8
+    with_one = dreamer._referring(tasks.text_to_video("a cone", channels=16, width=48, height=32, num_frames=8, fps=8, seed=0), {"references": [image]})
+    assert (with_one.dreamed, with_one.seen) == (12, 18)  # noise levels as in training, where a still does not count
+    watched = [step.frames().shape for step in dreamer.steps([with_one], SamplerConfig(num_steps=1))]
+    assert watched == [(8, 32, 48, 3)]
 
 
 @pytest.mark.parametrize(

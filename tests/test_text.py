@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from reverie.text.encoder import SentenceEncoder, sentence_encoder
-from reverie.text.refiner import TextRefiner, pad_texts
+from reverie.text.refiner import TextRefiner
 from reverie.text.vocabulary import unknown_words, vocabulary_of, words_of
 
 
@@ -44,17 +44,19 @@ def test_texts_do_not_touch_each_other_and_nothing_is_cut():
     assert len(together[3]) == len(encoder.pieces(long)) > 400
 
 
-def test_the_refiner_ignores_padding_and_sees_order():
+def test_the_refiner_keeps_texts_apart_and_sees_order():
     torch.manual_seed(0)
     refiner = TextRefiner(1280, 32, 2)
     a, b = torch.randn(3, 1280), torch.randn(6, 1280)
     with torch.no_grad():
-        states, mask = refiner(*pad_texts([a, b], 1280))
-        alone, _ = refiner(*pad_texts([a], 1280))
-        turned, _ = refiner(*pad_texts([a.flip(0)], 1280))
-    assert mask.sum(1).tolist() == [4, 7]
-    assert torch.allclose(states[0, :4], alone[0], atol=1e-5)
-    assert not torch.allclose(turned[0, 1:].flip(0), alone[0, 1:], atol=1e-2)
+        states, lengths = refiner([b, a, a[:0]])
+        alone, _ = refiner([a])
+        turned, _ = refiner([a.flip(0)])
+        empty, one = refiner([a[:0]])
+    assert lengths == (7, 4, 1) and one == (1,)
+    assert torch.allclose(states[7:11], alone, atol=1e-5)
+    assert torch.allclose(states[11:], empty, atol=1e-5)
+    assert not torch.allclose(turned[1:].flip(0), alone[1:], atol=1e-2)
 
 
 def test_vocabulary():

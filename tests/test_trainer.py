@@ -1,5 +1,6 @@
 """The trainer itself, on a toy: exact resume, checkpoints that survive damage and full disks, health, stretches."""
 
+import dataclasses
 import json
 import math
 import resource
@@ -16,9 +17,12 @@ from filelock import FileLock
 from safetensors.torch import load_file
 from torch import nn
 
-from reverie.data.sampling import index_of, numbers_of
+from reverie.autoencoder.autoencoder import Autoencoder
+from reverie.data.sampling import check_crops, index_of, numbers_of
+from reverie.data.shards import Entry
+from reverie.presets import tiny
 from reverie.training import checkpoint, health
-from reverie.training.distributed import World, start
+from reverie.training.distributed import World, recompute_activations, start
 from reverie.training.health import Health
 from reverie.training.loop import Stretch
 from reverie.training.optim import Muon
@@ -81,6 +85,36 @@ def test_accumulated_parts_learn_the_same(tmp_path: Path, world: World):
     assert equal(whole, recomputed)
     for name in whole:
         torch.testing.assert_close(parts[name], whole[name], atol=2e-3, rtol=0)  # Muon rounds to bf16 what differs in the last bit of fp32
+
+
+def test_one_clip_that_is_too_small_to_cut_is_named_before_the_training():
+    entries = [Entry(f"0-{n}", "s", 0, 0, (0, 0), 96, 96, frames, 8.0, (), ()) for n, frames in enumerate((12, 40, 11))]
+    check_crops(entries[:2])
+    with pytest.raises(ValueError, match="clip 0-2 has 11 frames of 96x96: at least 12 of 96x96"):
+        check_crops(entries)
+    with pytest.raises(ValueError, match="clip 0-0"):
+        check_crops([dataclasses.replace(entries[0], width=95)])
+
+
+def test_every_block_of_an_autoencoder_is_computed_again():
+    kept = {}
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        network, total = Autoencoder(dataclasses.replace(tiny().autoencoder, encoder_blocks=(4, 4), decoder_blocks=(4, 4))), []
+        if recompute:
+            recompute_activations(network)
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, total=total: total.append(x.nbytes) or x, lambda x: x):
+            network.decode_raw(network.encode_raw(torch.zeros(1, 2, 32, 32, 12)))[0].sum()
+        kept[recompute] = sum(total)
+    assert kept[True] < 0.6 * kept[False]
+
+
+@pytest.mark.parametrize("field", ["clip_norm", "warmup_steps", "weight_decay", "muon_learning_rate", "checkpoint_minutes"])
+def test_settings_that_cannot_train_are_refused(field: str):
+    with pytest.raises(ValueError, match=f"{field}.* must be above 0|{field}.* at least 0"):
+        dataclasses.replace(tiny().transformer_training, **{field: -1})
+    with pytest.raises(ValueError, match="clips nothing"):
+        dataclasses.replace(tiny().transformer_training, clip_norm=0.0)
 
 
 def test_resume_at_a_step_uses_that_one_or_none(tmp_path: Path, world: World, caplog: pytest.LogCaptureFixture):

@@ -14,7 +14,6 @@ from reverie.patches.packing import Piece, extras_of, pack, unpack
 from reverie.patches.positions import token_positions
 from reverie.presets import PRESETS, tiny
 from reverie.text.encoder import sentence_encoder
-from reverie.text.refiner import pad_texts
 from reverie.training.plan import plan
 from reverie.transformer.dit import Transformer, TransformerConfig
 
@@ -43,7 +42,7 @@ TEXTS = [torch.randn(n, 1280, generator=torch.Generator().manual_seed(n)) for n 
 
 def run(net: Transformer, pieces: list[Piece], texts: list[torch.Tensor]) -> list[torch.Tensor]:
     packed = pack(pieces)
-    return unpack(net.denoise(packed, net.prepare(*pad_texts(texts, 1280))), packed.lengths)
+    return unpack(net.denoise(packed, net.prepare(texts)), packed.lengths)
 
 
 def test_a_clip_does_not_depend_on_its_pack_mates():

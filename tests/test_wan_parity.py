@@ -56,7 +56,7 @@ def conditioned(ours: Transformer, network: torch.nn.Module, text: Tensor) -> Co
     """Keys and values of the peer's own text states: its text projection stands where our refiner does."""
     with torch.no_grad():
         states = network.condition_embedder.text_embedder(text)
-        return Condition(tuple(block.cross.prepare(states) for block in ours._blocks()), torch.ones(text.shape[:2], dtype=torch.bool))
+        return Condition(tuple(block.cross.prepare(states.flatten(0, 1)) for block in ours._blocks()), (text.shape[1],) * len(text))
 
 
 @pytest.mark.parametrize("per_token", [False, True], ids=["one time step", "a time step per token (Wan 2.2 TI2V-5B)"])

@@ -74,7 +74,7 @@ def storyboard(options: argparse.Namespace) -> dict[str, Any]:
     if not options.file.is_file():
         raise ValueError(f"{options.file}: no such file")
     size = parse(options.file.read_text("utf-8"), str(options.file)).size
-    return _dream(options, size, lambda dreamer, how: dreamer.storyboard(options.file, **{name: value for name, value in how.items() if name != "seed"}))
+    return _dream(options, size, lambda dreamer, how: dreamer.storyboard(options.file, **{name: value for name, value in how.items() if value is not None}))
 
 
 def recut(options: argparse.Namespace) -> dict[str, Any]:

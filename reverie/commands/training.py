@@ -103,13 +103,14 @@ SAMPLE_PROMPTS = (
 
 def train_transformer(options: argparse.Namespace) -> dict[str, Any]:
     """Footage to a transformer."""
+    from reverie.autoencoder.autoencoder import FRAMES
     from reverie.data.shards import Footage
     from reverie.evaluation.sheet import contact_sheet, save_sheet
     from reverie.sampling.reverie import BUNDLED
     from reverie.training.runs import transformer_run
 
     def draw(dreamer: Any, path: Path) -> None:
-        videos = [dreamer.generate(prompt, seed=n) for n, prompt in enumerate(SAMPLE_PROMPTS)]
+        videos = [dreamer.generate(prompt, seed=n, num_frames=min(16, FRAMES * dreamer.window)) for n, prompt in enumerate(SAMPLE_PROMPTS)]
         save_sheet(contact_sheet(videos, SAMPLE_PROMPTS), path)
 
     if any(setting.startswith("transformer.token_width") for setting in options.set):

@@ -2,14 +2,14 @@
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from reverie.data.shards import Footage
+from reverie.data.shards import Entry, Footage
 from reverie.randomness import generator
 
 CHOICES, NOISE = 1, 2  # counters of a sample's random numbers: what of its clip is seen, and what training does with it
@@ -105,6 +105,13 @@ def check_batch(batch_size: int, count: int, parts: int, unit: int = 1) -> None:
         raise ValueError(f"batch_size {batch_size} needs {batch_size // unit} clips and there are {count}: make more, or set a smaller batch_size")
 
 
+def check_crops(entries: Iterable[Entry], side: int = 96, num_groups: int = 3) -> None:
+    """ValueError, naming the first, if clips are too small for `crops_at`."""
+    for entry in entries:
+        if entry.num_frames < 4 * num_groups or min(entry.height, entry.width) < side:
+            raise ValueError(f"clip {entry.key} has {entry.num_frames} frames of {entry.width}x{entry.height}: at least {4 * num_groups} of {side}x{side} are needed")
+
+
 def crops_at(footage: Footage, numbers: range, seed: int, side: int = 96, num_groups: int = 3) -> Tensor:
     """For the autoencoder: random cuts in time and space as groups of four frames, float [2n t side side 12] in [-1, 1].
 
@@ -114,9 +121,8 @@ def crops_at(footage: Footage, numbers: range, seed: int, side: int = 96, num_gr
     cuts: list[np.ndarray] = []
     for number in numbers:
         index, rng = index_of(number, len(footage), seed), generator(seed, number, CHOICES)
+        check_crops([footage.entries[index]], side, num_groups)
         frames = footage.video(index).frames
-        if frames.shape[0] < 4 * num_groups or min(frames.shape[1:3]) < side:
-            raise ValueError(f"clip {footage.entries[index].key} is {list(frames.shape)}: at least {4 * num_groups} frames of {side}x{side} are needed")
         for _ in range(CUTS):
             lead = 3 if rng.random() < 0.25 else 0
             wanted = 4 * num_groups - lead

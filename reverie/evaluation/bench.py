@@ -127,7 +127,7 @@ def on(device: str, packed: Pack) -> Pack:
 
 def texts(net: Transformer, count: int, machine: Machine) -> Condition:
     """What `count` texts of TEXT tokens say: made once per prompt, whatever the number of steps."""
-    return net.prepare(torch.randn(count, TEXT, net.config.text_width, device=machine.device), torch.ones(count, TEXT, dtype=torch.bool, device=machine.device))
+    return net.prepare(list(torch.randn(count, TEXT, net.config.text_width, device=machine.device)))
 
 
 def flops_of(work: Callable[[], Any]) -> float:
@@ -166,8 +166,7 @@ class Step:
         self.net = network(config, machine, training=True)
         self.net.compute_dtype = machine.dtype
         self.packed = on(machine.device, pack([piece(grid, config.token_width) for grid in grids]))
-        self.features = torch.randn(len(grids), TEXT, config.text_width, device=machine.device)
-        self.mask = torch.ones(len(grids), TEXT, dtype=torch.bool, device=machine.device)
+        self.texts = list(torch.randn(len(grids), TEXT, config.text_width, device=machine.device))
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=1e-4, fused=True)
         self.tokens = sum(self.packed.lengths)
         self.flops = 3.0 * sum(self.net.estimate_flops(length) for length in self.packed.lengths)
@@ -175,7 +174,7 @@ class Step:
     def __call__(self) -> None:
         clean = self.packed.tokens
         noisy = dataclasses.replace(self.packed, tokens=mix(clean, torch.randn_like(clean), self.packed.sigma[self.packed.level_ids, None]))
-        loss = (self.net.denoise(noisy, self.net.prepare(self.features, self.mask)) - clean).square().mean()
+        loss = (self.net.denoise(noisy, self.net.prepare(self.texts)) - clean).square().mean()
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -272,12 +271,12 @@ def measure_agreement(config: TransformerConfig, machine: Machine) -> dict[str, 
     packed = pack(pieces)
     here = Machine("cpu", torch.float32, 0.0, 0.0)
     exact = network(config, here)
-    features, mask = torch.randn(len(pieces), TEXT, config.text_width), torch.ones(len(pieces), TEXT, dtype=torch.bool)
-    truth = exact.denoise(packed, exact.prepare(features, mask))
+    features = torch.randn(len(pieces), TEXT, config.text_width)
+    truth = exact.denoise(packed, exact.prepare(list(features)))
     figures: dict[str, Any] = {}
     for dtype in dict.fromkeys((torch.float32, machine.dtype)):
         net = network(config, dataclasses.replace(machine, dtype=dtype))
-        condition = net.prepare(features.to(machine.device), mask.to(machine.device))
+        condition = net.prepare(list(features.to(machine.device)))
         result = net.denoise(on(machine.device, packed), condition).cpu()
         error = float((result - truth).square().mean().sqrt() / truth.std())
         figures[str(dtype).removeprefix("torch.")] = {"difference": float(f"{error:.2g}"), "allowed": CLOSE[dtype], "agrees": error <= CLOSE[dtype]}

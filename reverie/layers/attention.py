@@ -1,6 +1,7 @@
 """Attention within the clips of a packed sequence, behind one function.
 
-CPU: one call of torch's fused kernel per run of neighbouring clips with equal lengths. No token is padded. CUDA: FlexAttention with a mask of
+CPU: one call of torch's fused kernel per run of neighbouring clips with equal lengths. No token is padded; only the words that such a run looks at
+are, to its longest text. CUDA: FlexAttention with a mask of
 clips and times (its results are tested on the CPU; no GPU has run it yet).
 """
 
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.utils.rnn import pad_sequence
 
 
 def runs_of(values: Sequence[object]) -> list[tuple[int, int]]:
@@ -115,13 +117,15 @@ def packed_attention(q: Tensor, k: Tensor, v: Tensor, sight: Sight) -> Tensor:
     return out[0] if len(out) == 1 else torch.cat(out)
 
 
-def packed_cross_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], key_mask: Tensor) -> Tensor:
-    """Each span's tokens look at their own text: q [L N K], k and v [B S N K], key_mask bool [B S], lengths of the B spans -> [L N K]."""
+def packed_cross_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], key_lengths: Sequence[int]) -> Tensor:
+    """Each span's tokens look at their own text: q [L N K], k and v [S N K], lengths and key_lengths of the B spans and their texts -> [L N K]."""
     runs = runs_of(lengths)
-    counts = [last - first for first, last in runs]
     queries = q.split([lengths[first] * (last - first) for first, last in runs])
-    out = [
-        attend(qi.unflatten(0, (count, -1)), ki, vi, mask[:, None, None]).flatten(0, 1)
-        for count, qi, ki, vi, mask in zip(counts, queries, k.split(counts), v.split(counts), key_mask.split(counts), strict=True)
-    ]
+    keys, values = k.split(list(key_lengths)), v.split(list(key_lengths))
+    out = []
+    for (first, last), qi in zip(runs, queries, strict=True):
+        ki, vi = (pad_sequence(x[first:last], batch_first=True) for x in (keys, values))
+        counts = torch.tensor(key_lengths[first:last], device=q.device)
+        words = torch.arange(ki.shape[1], device=q.device) < counts[:, None]
+        out.append(attend(qi.unflatten(0, (last - first, -1)), ki, vi, None if bool(words.all()) else words[:, None, None]).flatten(0, 1))
     return out[0] if len(out) == 1 else torch.cat(out)

@@ -163,9 +163,14 @@ class Canvas:
     @property
     def seen(self) -> int:
         """How many tokens the network sees at once."""
-        t, h, w = self.grid
+        return self.dreamed + int((~self.shown).sum()) * (self.dreamed // min(int(self.shown.sum()), self.window))
+
+    @property
+    def dreamed(self) -> int:
+        """How many of them are part of the film: by these the noise levels are chosen, as in training (diffusion/schedules.py)."""
+        _, h, w = self.grid
         _, _, rows, columns = self.tiles[0] if self.tiles else (0, 0, h, w)
-        return min(t, self.window) * rows * columns
+        return min(int(self.shown.sum()), self.window) * rows * columns
 
     @property
     def at_once(self) -> bool:

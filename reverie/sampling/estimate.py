@@ -26,7 +26,7 @@ def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, to
     seconds, memory = 0.0, 0.0
     for canvas in canvases:
         tokens = canvas.seen  # of one view
-        below = levels(config.num_steps, resolution_shift(canvas.seen))[1:] < canvas.strength.max()  # steps that move anything
+        below = levels(config.num_steps, resolution_shift(canvas.dreamed))[1:] < canvas.strength.max()  # steps that move anything
         seen = num_windows(canvas) * max(1, len(canvas.tiles)) if canvas.period is None else len(views(canvas, 0))
         evaluations = seen * copies * int(below.sum()) * (2 if config.solver == "heun" else 1)
         linear = 2 * parameters * tokens * evaluations

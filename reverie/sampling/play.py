@@ -31,7 +31,6 @@ from reverie.patches.positions import latent_times, token_positions
 from reverie.sampling.sampler import SamplerConfig
 from reverie.sampling.stream import Context
 from reverie.sampling.tasks import MAX_FRAMES, check_request, parse_size
-from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Cache
 from reverie.video import Video
 
@@ -63,7 +62,7 @@ class Play:
         self._decoder: list[Tensor] | None = None
         with torch.inference_mode():
             texts = dreamer.encoder.encode([prompt, negative_prompt])
-            condition = dreamer.transformer.prepare(*pad_texts(texts, dreamer.encoder.width))
+            condition = dreamer.transformer.prepare(texts)
         self.condition = condition if config.guidance_scale != 1 else condition.rows([0])
 
     @property
@@ -119,7 +118,7 @@ class Play:
             torch.arange(count).repeat_interleave(plane), self.extras, causal=True, steps=None if after is None else (level - after).expand(count),
         )  # fmt: skip
         steered = replace(piece, actions=torch.cat([acted for _, acted in latents])) if self.steers else piece
-        return pack([steered, piece][: len(self.condition.mask)])
+        return pack([steered, piece][: len(self.condition.lengths)])
 
     def film(self) -> Video:
         """Everything so far, with its latents, and what it remembers: the actions too. ValueError if nothing was played."""

@@ -1,6 +1,7 @@
 """Cutting and joining without dreaming: spans of a clip in any order, and the sound of clips that become part of another."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ def recut(video: Video, spans: Sequence[tuple[float, float]]) -> Video:
     """
     parts = []
     for start, stop in spans:
+        if not (math.isfinite(start) and math.isfinite(stop)):
+            raise ValueError(f"span {start:g}-{stop:g}: finite numbers of seconds are needed")
         first, last = (int(np.ceil(seconds * video.fps - 1e-6)) for seconds in (start, stop))
         if not (0 <= first < last <= video.num_frames):
             raise ValueError(

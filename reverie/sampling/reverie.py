@@ -1,5 +1,6 @@
 """`Reverie`: the networks that belong together, loaded, with the verbs. `reverie.load()` gives the bundled one."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from reverie.sampling.play import Play
 
 BUNDLED = Path(__file__).parent.parent / "weights"
+STRAYED = 0.08  # of a range of 2: latents whose colours are further than this from the frames are of other frames (docs/log.md)
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 CANVAS_SETTINGS = ("seed", "negative_prompt", "variation", "other_seed")
 SAMPLER_SETTINGS = ("num_steps", "guidance_scale", "guidance_interval", "solver")
@@ -146,15 +148,32 @@ class Reverie:
         return unknown_words(prompt, self.vocabulary)
 
     def encode(self, video: Video, lead: int = 0) -> Tensor:
-        """The latents [C t h w] of a video with `lead` copies of its first frame in front: its own, if this model made it, else encoded."""
-        count = (lead + video.num_frames + 3) // 4
-        if video.latents is not None and video.metadata.get("model") == self.digest and video.metadata.get("lead", 0) == lead and video.latents.shape[1] == count:
+        """The latents [C t h w] of a video with `lead` copies of its first frame in front: its own, if this model made it and they still show it, else encoded."""
+        made_here = video.latents is not None and video.metadata.get("model") == self.digest and video.metadata.get("lead", 0) == lead
+        if made_here and self._strayed(video, lead) < STRAYED:
             return torch.from_numpy(video.latents)
         frames, latents = np.concatenate([video.frames[:1]] * lead + [video.frames]), []
         with torch.inference_mode():
             for piece in np.split(frames, range(0, len(frames), 4 * _at_once(frames.shape[1] * frames.shape[2]))[1:]):  # a latent sees four frames: pieces are exact
                 latents.append(self.autoencoder.encode(torch.from_numpy(piece).permute(3, 0, 1, 2)[None].float() / 127.5 - 1)[0])
         return torch.cat(latents, 1)
+
+    def _strayed(self, video: Video, lead: int) -> float:
+        """How far, on a scale of 2, the mean colours of the frames' blocks are from what the video's latents say of them: of the latent, all of
+        whose frames are there, where they are furthest.
+        """
+        assert video.latents is not None
+        height, width = (side // SPATIAL for side in video.frames.shape[1:3])
+        if video.latents.shape[1] != -(-(lead + video.num_frames) // FRAMES) or video.latents.shape[2] < height or video.latents.shape[3] < width:
+            return math.inf
+        far = 0.0
+        with torch.inference_mode():
+            said = self.autoencoder.preview(torch.from_numpy(video.latents)[None])[0, :, :, :height, :width].permute(1, 2, 3, 0).numpy()  # [t h w 3]
+        for n, colours in enumerate(said[: max(1, (lead + video.num_frames) // FRAMES)]):
+            group = video.frames[(np.arange(FRAMES) + FRAMES * n - lead).clip(0, video.num_frames - 1), : height * SPATIAL, : width * SPATIAL]
+            blocks = group.reshape(FRAMES, height, SPATIAL, width, SPATIAL, 3).mean((0, 2, 4)) / 127.5 - 1
+            far = max(far, float(np.square(blocks - colours).mean() ** 0.5))
+        return far
 
     def generate(
         self, prompt: str, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, num_frames: int | None = None, **settings: Unpack[Settings]
@@ -179,6 +198,8 @@ class Reverie:
         Use `fit` on a picture that is too large.
         """
         images = [(image, 0.0)] if isinstance(image, Video) else image
+        if not all(math.isfinite(seconds) for _, seconds in images):
+            raise ValueError(f"images at {', '.join(f'{seconds:g}' for _, seconds in images)} seconds: finite numbers are needed")
         places = [(picture, round(seconds * fps)) for picture, seconds in images]
         for (_, place), (_, seconds) in zip(places, images, strict=True):
             if abs(place - seconds * fps) > 1e-6:
@@ -189,12 +210,13 @@ class Reverie:
         """`seconds` more at the end of a clip, and `before` seconds more in front of it; its own frames are kept."""
         if seconds == before == 0:
             raise ValueError("seconds and before are 0: say how much longer the clip is to be, and where")
-        words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
+        own = _prompts(video)
         given, place = video, 0
         if seconds:
+            words = own[-1] if prompt is None else prompt
             video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, after=tasks.num_frames_of(seconds, video.fps))
         if before:
-            place = tasks.num_frames_of(before, video.fps)
+            words, place = own[0] if prompt is None else prompt, tasks.num_frames_of(before, video.fps)
             video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, before=place)
         return with_sound(video, [(place, given)])
 
@@ -242,7 +264,7 @@ class Reverie:
     def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = tasks.REFINE, **settings: Unpack[Settings]) -> Video:
         """A draft at another size: enlarged, then repainted with the same weights; shrunk again it is the draft."""
         width, height = tasks.parse_size(size)
-        words = prompt if prompt is not None else str(video.metadata.get("prompt", ""))
+        words = ". ".join(_prompts(video)) if prompt is None else prompt
         return with_sound(self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength), [(0, video)])
 
     def storyboard(self, path: str | Path, **settings: Unpack[Settings]) -> Video:
@@ -278,9 +300,9 @@ class Reverie:
             raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
         if task != "refine" and full.width * full.height > tasks.NATIVE_AREA:
             return self._dream_large(full, lambda given, how: make(*given, **how, **rest), given, how, config, settings)
-        canvas = self._referring(make(*given, **how, **rest) if "encode" in how else full, settings)
         if "announce" in settings:
-            settings["announce"]([canvas], config)
+            settings["announce"]([self._referring(full, settings)], config)
+        canvas = self._referring(make(*given, **how, **rest) if "encode" in how else full, settings)
         return self.film([canvas], config, settings.get("progress"), settings.get("context"), settings.get("watch"))[0]
 
     def _dream_large(
@@ -342,7 +364,7 @@ class Reverie:
             before, windows = sum(counts[:number]) * config.num_steps, Windows(canvas, context)
             advance = (lambda done, _, before=before: progress(before + done, total)) if progress else None
             frames = list(self.stream(windows, config, progress=advance, watch=watch))
-            videos.append(self._video(canvas, frames, windows.latents, config))
+            videos.append(self._video(canvas, frames, windows.latents[:, canvas.shown], config))
         return videos
 
     def steps(self, canvases: Sequence[Canvas], config: SamplerConfig) -> Iterator["Step"]:
@@ -355,7 +377,8 @@ class Reverie:
             if not canvas.at_once:
                 raise ValueError(f"a clip of {canvas.num_frames} frames is dreamed in windows: use `film` or `stream`")
         for done, latents in sample(self.transformer, self.encoder, canvases, config):
-            yield Step(done, config.num_steps, _left(start, done, config.num_steps), latents, self.autoencoder)
+            shown = [values[:, canvas.shown] for values, canvas in zip(latents, canvases, strict=True)]
+            yield Step(done, config.num_steps, _left(start, done, config.num_steps), shown, self.autoencoder)
 
     def stream(
         self, windows: Windows, config: SamplerConfig, journal: Journal | None = None, progress: Progress | None = None, watch: Callable[["Step"], None] | None = None
@@ -367,13 +390,13 @@ class Reverie:
         yield from self._frames(windows.canvas, self._finals(windows, config, journal, progress, watch))
 
     def _finals(self, windows: Windows, config: SamplerConfig, journal: Journal | None, progress: Progress | None, watch: Callable[["Step"], None] | None) -> Iterator[Tensor]:
-        """The latents of a canvas from the first to the last, in pieces, each as soon as it is final."""
+        """The shown latents of a canvas from the first to the last, in pieces, each as soon as it is final."""
         known = list(journal.filled) if journal else []
         start, begun, ready = time.monotonic(), len(known) * config.num_steps, 0
         done, total = begun, num_windows(windows.canvas, windows.context) * config.num_steps
         while True:
             if windows.ready > ready:  # also window by window where they are known, since the decoder rounds by the piece
-                yield windows.latents[:, ready : windows.ready]
+                yield windows.latents[:, : int(windows.canvas.shown.sum())][:, ready : windows.ready]
                 ready = windows.ready
             if windows.part is None:
                 return
@@ -386,7 +409,7 @@ class Reverie:
                 if progress:
                     progress(done, total)
                 if watch:
-                    watch(Step(done, total, _left(start, done - begun, total - begun), latents, self.autoencoder))
+                    watch(Step(done, total, _left(start, done - begun, total - begun), [latents[0][:, windows.part.shown]], self.autoencoder))
             windows.accept(latents[0])
             if journal:
                 journal.add(latents[0])
@@ -401,21 +424,27 @@ class Reverie:
 
     @torch.inference_mode()
     def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
-        place, seen, cache = -canvas.lead, 0, None
+        place, cache, at_once = -canvas.lead, None, _at_once(canvas.width * canvas.height)
+        memory = 2 * len(self.autoencoder.decoder.mixes)  # latents
+        spared = _spared(canvas, memory)
         for piece in pieces:
-            shown = piece[None, :, canvas.shown[seen : seen + piece.shape[1]]]
-            seen += piece.shape[1]
             if canvas.period is not None:
-                _, cache = self.autoencoder.decode_piece(shown.repeat(1, 1, 2, 1, 1), None)
-            for part in shown.split(_at_once(canvas.width * canvas.height), 2):
+                before = piece[None].repeat(1, 1, 1 + memory // piece.shape[1], 1, 1)[:, :, -memory:]
+                for part in before.split(at_once, 2):
+                    _, cache = self.autoencoder.decode_piece(part, cache)
+            for part in piece[None].split(at_once, 2):
+                first, place = place, place + FRAMES * part.shape[2]
+                start, stop = max(0, first), min(canvas.num_frames, place)
+                if canvas.given is not None and spared[first + canvas.lead : place + canvas.lead].all():
+                    cache = None  # what is needed of it comes back before the next dreamed latent
+                    yield canvas.given.frames[start:stop]
+                    continue
                 video, cache = self.autoencoder.decode_piece(part, cache)
-                first, place = place, place + video.shape[2]
-                video = video[0, :, max(0, -first) : max(0, canvas.num_frames - first), : canvas.height, : canvas.width]
-                if video.shape[1]:
-                    yield _pixels(video)
+                if stop > start:
+                    yield _pixels(video[0, :, start - first : stop - first, : canvas.height, : canvas.width])
 
     def _video(self, canvas: Canvas, frames: Sequence[np.ndarray], latents: Tensor, config: SamplerConfig) -> Video:
-        return Video(np.concatenate(frames), canvas.fps, self.remembered(canvas, config), latents[:, canvas.shown].numpy())
+        return Video(np.concatenate(frames), canvas.fps, self.remembered(canvas, config), latents.numpy())
 
     def remembered(self, canvas: Canvas, config: SamplerConfig) -> dict[str, Any]:
         """What a clip remembers of how it was made."""
@@ -452,6 +481,23 @@ def fit(image: Video) -> Video:
     scale = (128 * 128 / (width * height)) ** 0.5
     size = tuple(max(16, round(side * scale / 16) * 16) for side in (width, height))
     return Video(np.asarray(Image.fromarray(image.frames[0]).resize(size, Image.Resampling.LANCZOS))[None].copy(), image.fps)
+
+
+def _prompts(video: Video) -> Sequence[str]:
+    """The words that a clip remembers, in the order of its shots."""
+    words = video.metadata.get("prompt", "")
+    return words if isinstance(words, list) and words else [str(words)]
+
+
+def _spared(canvas: Canvas, memory: int) -> np.ndarray:
+    """Frames, bool, with the lead, that need no decoding: they are given, and too far from any dreamed one for the decoder's memory or a fading residual."""
+    keep = canvas.given.keep.all((1, 2)) if canvas.given is not None and canvas.period is None else np.zeros(1, bool)
+    keep = np.pad(np.broadcast_to(keep, canvas.num_frames), (canvas.lead, -(canvas.lead + canvas.num_frames) % FRAMES), mode="edge")
+    dreamed = np.nonzero(~keep.reshape(-1, FRAMES).all(1))[0]
+    needed = np.zeros(len(keep) // FRAMES, bool)
+    for latent in dreamed:
+        needed[max(0, latent - memory) : latent + 2] = True
+    return ~needed.repeat(FRAMES)
 
 
 def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray) -> Iterator[np.ndarray]:

@@ -18,7 +18,6 @@ from reverie.patches.patches import patchify, unpatchify
 from reverie.patches.positions import token_positions
 from reverie.sampling.canvas import Canvas
 from reverie.text.encoder import TextEncoder
-from reverie.text.refiner import pad_texts
 from reverie.transformer.dit import Condition, Transformer
 
 MAX_TOKENS = 16_384  # of one call of the network; a single view may be longer
@@ -66,8 +65,8 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
     What the last step yields is the result. Where a canvas has strength 0 its latents come back unchanged, bit by bit.
     """
     texts = [text for c in canvases for text in (*c.prompts, c.negative_prompt)]
-    condition = network.prepare(*pad_texts(encoder.encode(texts), encoder.width))
-    schedules = [levels(config.num_steps, resolution_shift(c.seen)) for c in canvases]
+    condition = network.prepare(encoder.encode(texts))
+    schedules = [levels(config.num_steps, resolution_shift(c.dreamed)) for c in canvases]
     strength = [c.token_strength() for c in canvases]
     x = [mix(patchify(c.latents), patchify(noise_of(c)), s) for c, s in zip(canvases, strength, strict=True)]
     for i in range(config.num_steps):
@@ -110,7 +109,7 @@ def views(canvas: Canvas, turn: int) -> list[View]:
     if canvas.period is not None and t < window:
         orders, counts = [(torch.arange(t + 1) + turn) % t], torch.tensor([0.5, *[1.0] * (t - 1), 0.5])
     elif canvas.period is not None:
-        orders, counts = [(torch.arange(window) + start) % t for start in range(turn, turn + t, window - 2)], _ramp(window)
+        orders, counts = [(torch.arange(window) + start) % t for start in range(turn, turn + t, max(1, window - 2))], _ramp(window)
     result = []
     for order in orders:
         steps = clock[:t] if canvas.period is None else torch.arange(len(order)) * (canvas.period / t)

@@ -142,12 +142,18 @@ def _subjects(told: Any, num_shots: int, name: str, text: str) -> dict[str, Subj
 
 
 def film(dreamer: Any, board: Storyboard, folder: Path, settings: dict[str, Any], on_shot: Callable[[int, int], None] | None = None) -> Video:
-    """Dream every shot in order and cut them together; files are named relative to `folder`. Cuts fall where the seconds say."""
+    """Dream every shot in order and cut them together; files are named relative to `folder`. Cuts fall where the seconds say.
+
+    A seed among the settings stands for the storyboard's own. ValueError for pictures besides those of its subjects.
+    """
+    if settings.get("references"):
+        raise ValueError("what a storyboard refers to are the pictures of its subjects: name them in its file")
+    seed = settings.get("seed", board.seed)
     clips: list[np.ndarray] = []
     cuts, last = [], None
     for number, shot in enumerate(board.shots):
         pictures = [picture for subject in shot.cast if (picture := _picture(subject, board, folder, clips)) is not None]
-        frames, how = num_frames_of(shot.seconds, board.fps), {**settings, "seed": board.seed + number, "references": pictures}
+        frames, how = num_frames_of(shot.seconds, board.fps), {**settings, "seed": seed + number, "references": pictures}
         if shot.continues or shot.clip:
             before = last if shot.continues else read(folder / shot.clip)
             assert before is not None
@@ -167,7 +173,7 @@ def film(dreamer: Any, board: Storyboard, folder: Path, settings: dict[str, Any]
         if on_shot:
             on_shot(number + 1, len(board.shots))
     assert last is not None
-    metadata = {**last.metadata, "task": "storyboard", "prompt": [shot.prompt for shot in board.shots], "cuts": cuts, "seed": board.seed, "num_frames": sum(map(len, clips))}
+    metadata = {**last.metadata, "task": "storyboard", "prompt": [shot.prompt for shot in board.shots], "cuts": cuts, "seed": seed, "num_frames": sum(map(len, clips))}
     return Video(np.concatenate(clips), board.fps, metadata)
 
 

@@ -43,9 +43,11 @@ class Windows:
     """
 
     def __init__(self, canvas: Canvas, context: Context | None = None) -> None:
-        self.canvas, self.context = canvas, context or Context(recent=min(Context.recent, canvas.window - 2))
-        if not canvas.at_once and self.context.recent > canvas.window - 2:
-            raise ValueError(f"context of {self.context.recent} latents: 1 to {canvas.window - 2} are allowed, since these weights see {canvas.window} at once")
+        self.canvas, self.context = canvas, context or Context(recent=max(1, min(Context.recent, canvas.window - 2)))
+        room = min(max(1, canvas.window - 2), canvas.window - 1 - self.context.anchor)
+        if not canvas.at_once and self.context.recent > room:
+            allowed = f"1 to {room} are allowed" if room > 0 else "there is room for none, so longer clips cannot be made"
+            raise ValueError(f"context of {self.context.recent} latents: {allowed}, since these weights see {canvas.window} at once")
         self.latents, self._strength = canvas.latents.clone(), canvas.strength.clone()
         self._todo = (canvas.strength.flatten(1).amax(1) > 0) & canvas.shown
         self._total = int(canvas.shown.sum())
@@ -85,7 +87,10 @@ class Windows:
             return slice(max(0, end - window + anchored), end), [total - 1][:anchored]
         start = max(0, first - recent)
         anchored = self.context.anchor and start > 0
-        return slice(start, min(total, start + window - anchored)), [0][:anchored]
+        stop = min(total, start + window - anchored)
+        if stop < total and first < stop - 1 and self._todo[stop - 1] and not self._todo[stop]:
+            stop -= 1  # what is known beyond is for the next window to meet: no gap is filled by one that does not see its other side
+        return slice(start, stop), [0][:anchored]
 
     def accept(self, filled: Tensor) -> None:
         """The latents [C t h w] of `part`, filled."""

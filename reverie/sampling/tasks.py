@@ -149,6 +149,8 @@ def images_to_video(images: Sequence[tuple[Video, int]], prompt: str, *, encode:
     check_request(prompt, num_frames, fps)
     if num_frames < 2:
         raise ValueError(f"{num_frames} frame: an animation needs at least 2")
+    if not images:
+        raise ValueError("no image: at least one is needed")
     places = [place for _, place in images]
     if len(set(places)) < len(places) or not all(0 <= place < num_frames for place in places):
         raise ValueError(f"images at frames {', '.join(map(str, places))}: each needs its own place between 0 and {num_frames - 1}")
@@ -283,12 +285,12 @@ def raise_rate(video: Video, factor: int, prompt: str, *, encode: Encode, **rest
 
 def _between(frames: np.ndarray, keep: np.ndarray, prompt: str, encode: Encode, fps: float, **rest: Any) -> Canvas:
     """Known frames with linear interpolation between them as the draft of what is missing."""
-    place, known = np.arange(len(keep)), np.nonzero(keep)[0]
-    right = np.searchsorted(known, place).clip(0, len(known) - 1)
-    left = np.where(known[right] > place, right - 1, right).clip(0)
-    gap = np.maximum(1, known[right] - known[left])
-    share = ((place - known[left]) / gap).clip(0, 1)[:, None, None, None]
-    draft = ((1 - share) * frames[known[left]] + share * frames[known[right]]).round().astype(np.uint8)
+    known, draft = np.nonzero(keep)[0], frames.copy()
+    for place in np.nonzero(~keep)[0]:
+        after = int(np.searchsorted(known, place))
+        left, right = known[max(0, after - 1)], known[min(after, len(known) - 1)]
+        share = np.float32((place - left) / (right - left) if left < right else 0)
+        draft[place] = ((1 - share) * frames[left] + share * frames[right]).round()
     video = Video(draft, fps)
     latents = encode(video, 0)
     return _canvas(latents, _per_latent(_soften(keep, 0), latents), **_frame(video), num_frames=len(keep), prompt=prompt, given=Given(frames, keep[:, None, None]), **rest)
@@ -306,6 +308,8 @@ def edit(video: Video, prompt: str, strength: float, *, encode: Encode, **rest: 
 def inpaint(video: Video, mask: np.ndarray, prompt: str, *, encode: Encode, strength: float = 1.0, **rest: Any) -> Canvas:
     """What lies under the mask, bool [T H W] (or [1 H W]), is dreamed after the words; every other pixel is kept."""
     check_request(prompt, video.num_frames, video.fps)
+    if mask.dtype != bool:
+        raise ValueError(f"the mask is {mask.dtype}: bool is needed, for example mask > 0")
     if mask.ndim != 3 or mask.shape[0] not in (1, video.num_frames) or mask.shape[1:] != video.frames.shape[1:3]:
         raise ValueError(f"the mask is {list(mask.shape)}: [{video.num_frames} or 1, {video.frames.shape[1]}, {video.frames.shape[2]}] is needed")
     if not mask.any():

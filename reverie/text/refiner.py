@@ -1,12 +1,13 @@
 """The trainable part of the text side: two transformer layers that give frozen token features word order and context."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reverie.layers.attention import attend
+from reverie.layers.attention import Sight, joined, packed_attention
 from reverie.layers.norms import LayerNorm
 from reverie.layers.precision import Linear
 
@@ -19,7 +20,7 @@ def sinusoids(positions: Tensor, width: int, longest: float = 10_000.0) -> Tenso
 
 
 class RefinerLayer(nn.Module):
-    """Pre-norm self-attention and feed-forward over a text. x [B S D], mask bool [B S] -> [B S D]."""
+    """Pre-norm self-attention within each text, and feed-forward. x [S D], the words of all texts -> [S D]."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -27,16 +28,16 @@ class RefinerLayer(nn.Module):
         self.norm1, self.qkv, self.out = LayerNorm(width), Linear(width, 3 * width), Linear(width, width)
         self.norm2, self.wide, self.narrow = LayerNorm(width), Linear(width, 2 * width), Linear(2 * width, width)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).unbind(2)
-        x = x + self.out(attend(q, k, v, mask[:, None, None]).flatten(2))
+    def forward(self, x: Tensor, sight: Sight) -> Tensor:
+        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).unbind(1)
+        x = x + self.out(packed_attention(q, k, v, sight).flatten(-2))
         return x + self.narrow(F.gelu(self.wide(self.norm2(x)), approximate="tanh"))
 
 
 class TextRefiner(nn.Module):
-    """Frozen token features [B S F] with their mask [B S] -> text states [B 1+S D] and their mask [B 1+S].
+    """Frozen token features of B texts, each [s F] -> the states of all, one text behind the other [S D], and how many belong to each.
 
-    A learned token stands in front, so that an empty prompt (the unconditional one) is that token alone.
+    A learned token stands in front of each text, so that an empty prompt (the unconditional one) is that token alone.
     """
 
     def __init__(self, text_width: int, width: int, heads: int, num_layers: int = 2) -> None:
@@ -46,17 +47,13 @@ class TextRefiner(nn.Module):
         self.blocks = nn.ModuleList([RefinerLayer(width, heads) for _ in range(num_layers)])
         self.norm = LayerNorm(width)
 
-    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        words = self.project(features) + 0.1 * sinusoids(torch.arange(features.shape[1], device=features.device), self.start.numel()).to(features.dtype)
-        x = torch.cat([self.start.to(words.dtype).expand(len(words), 1, -1), words], 1)
-        mask = torch.cat([mask.new_ones(len(mask), 1), mask], 1)
+    def forward(self, texts: Sequence[Tensor]) -> tuple[Tensor, tuple[int, ...]]:
+        counts = [len(text) for text in texts]
+        places = torch.cat([torch.arange(count) for count in counts]).to(self.start.device)
+        words = self.project(torch.cat(list(texts))) + 0.1 * sinusoids(places, self.start.numel()).to(texts[0].dtype)
+        x = joined(self.start.to(words.dtype).expand(len(texts), -1), words, [1] * len(texts), counts)
+        lengths = tuple(1 + count for count in counts)
+        sight = Sight.of(lengths, (False,) * len(lengths), torch.zeros(len(x), device=x.device))
         for block in self.blocks:
-            x = block(x, mask)
-        return self.norm(x), mask
-
-
-def pad_texts(features: list[Tensor], width: int) -> tuple[Tensor, Tensor]:
-    """Token features of several texts as [B S F] with a bool mask [B S]; S is the longest of them."""
-    longest = max((len(f) for f in features), default=0)
-    padded = torch.stack([F.pad(f, (0, 0, 0, longest - len(f))) for f in features]) if longest else torch.zeros(len(features), 0, width)
-    return padded, torch.tensor([[i < len(f) for i in range(longest)] for f in features], dtype=torch.bool).reshape(len(features), longest)
+            x = block(x, sight)
+        return self.norm(x), lengths

@@ -97,10 +97,12 @@ def shard(root: nn.Module, world: World) -> None:
 
 
 def recompute_activations(root: nn.Module) -> None:
-    """Keep only the inputs of the members of module lists for the backward pass and compute the rest again: less memory, a third more work."""
+    """Keep only the inputs of the blocks (the members, made of several layers, of lists) for the backward pass and compute the rest again: less memory,
+    a third more work.
+    """
     from torch.distributed._composable import checkpoint
 
-    for layer in [layer for module in root.modules() if isinstance(module, nn.ModuleList) for layer in module]:
+    for layer in [layer for module in root.modules() if isinstance(module, nn.ModuleList | nn.Sequential) for layer in module if any(layer.children())]:
         checkpoint(layer)
 
 

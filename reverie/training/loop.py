@@ -69,6 +69,8 @@ class TrainingConfig:
             raise ValueError("num_steps, batch_size, log_every and sample_every must be at least 1, milestone_every and tokens_per_step at least 0")
         if not 0 < self.decay_share <= 1 or not 0 <= self.ema_decay < 1 or not self.learning_rate > 0:
             raise ValueError("decay_share must lie in (0, 1], ema_decay in [0, 1), learning_rate above 0")
+        if not self.clip_norm > 0 or min(self.warmup_steps, self.weight_decay, self.muon_learning_rate, self.checkpoint_minutes) < 0:
+            raise ValueError("clip_norm must be above 0 (1e9 clips nothing), warmup_steps, weight_decay, muon_learning_rate and checkpoint_minutes at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,6 @@ from reverie.patches.patches import PATCH, patchify
 from reverie.patches.positions import token_positions
 from reverie.randomness import generator as philox
 from reverie.text.encoder import TextEncoder
-from reverie.text.refiner import pad_texts
 from reverie.training import patterns
 from reverie.training.state import Figures
 from reverie.transformer.dit import Condition, Transformer
@@ -74,12 +73,12 @@ def transformer_objective(encoder: TextEncoder, network: nn.Module, clips: list[
     assert isinstance(network, Transformer)
     features = encoder.encode([clip.caption for clip in clips])
     lessons = [make_lesson(clip, philox(seed, clip.number, NOISE), network.config.action_width, pattern, network.config.shortcut) for clip in clips]
-    # equal planes together for runs of levels (layers/modulation.py), then equal lengths for attention (layers/attention.py)
-    order = sorted(range(len(clips)), key=lambda i: lessons[i].order)
+    # equal planes together for runs of levels (layers/modulation.py), then equal lengths for attention (layers/attention.py), of clips and of texts
+    order = sorted(range(len(clips)), key=lambda i: (lessons[i].order, len(features[i])))
     lessons = [lessons[i] for i in order]
     packed = pack([lesson.piece for lesson in lessons])
     texts = [features[i] if lesson.with_text else features[i][:0] for i, lesson in zip(order, lessons, strict=True)]
-    condition = network.prepare(*pad_texts(texts, network.config.text_width))
+    condition = network.prepare(texts)
     sigma = packed.sigma[packed.level_ids]
     targets = [lesson.clean for lesson in lessons]
     taught = [i for i, lesson in enumerate(lessons) if lesson.pattern == "shortcut"]

@@ -18,14 +18,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from reverie.autoencoder.autoencoder import FRAMES, Autoencoder, AutoencoderConfig
 from reverie.config import to_dict
 from reverie.data.latents import LatentClips, cache_latents, plan_cache
-from reverie.data.sampling import CUTS, Packs, check_batch, check_budget, crops_at, numbers_of
+from reverie.data.sampling import CUTS, Packs, check_batch, check_budget, check_crops, crops_at, numbers_of
 from reverie.data.shards import Footage
 from reverie.layers.precision import fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
 from reverie.sampling.reverie import Reverie, latents_name, load_autoencoder, save_autoencoder, token_width_of
 from reverie.text.encoder import sentence_encoder
 from reverie.text.vocabulary import vocabulary_of
-from reverie.training.distributed import World
+from reverie.training import ema
+from reverie.training.distributed import World, recompute_activations
 from reverie.training.loop import BatchAt, Objective, Sample, Stretch, TrainingConfig, train
 from reverie.training.objectives import Cuts, autoencoder_objective, transformer_objective
 from reverie.training.optim import make_optimizers
@@ -66,8 +67,11 @@ class Run:
         return self.write(averaged)
 
     def rehearse(self, world: World, stretch: Stretch) -> dict[str, Any]:
-        """What the run would take: two steps with one part of the first batch, of which the second is measured; nothing is kept."""
+        """What the run would take: two steps of one process with one part of the first batch, of which the second is measured; nothing is kept."""
         parts = world.size * stretch.accumulate
+        if stretch.recompute:
+            recompute_activations(self.network)
+        average = ema.start(self.network)
         optimizers = make_optimizers(self.network, self.config.learning_rate, self.config.muon_learning_rate, self.config.weight_decay)
         for _ in range(2):
             times = [time.perf_counter()]
@@ -79,6 +83,7 @@ class Run:
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
+            ema.update(average, self.network, self.config.ema_decay, 0)
             times.append(time.perf_counter())
         making, learning, stepping = (after - before for before, after in itertools.pairwise(times))
         seconds = stretch.accumulate * learning + stepping
@@ -100,6 +105,7 @@ def autoencoder_run(
     transformers that dream them stay good.
     """
     check_batch(training.batch_size, len(footage), parts, CUTS)
+    check_crops(footage.entries)
     if training.tokens_per_step:
         raise ValueError("tokens_per_step is for the transformer: the autoencoder learns from batch_size cuts of one size")
     torch.manual_seed(training.seed)

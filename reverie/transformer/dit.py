@@ -59,15 +59,18 @@ class TransformerConfig:
 
 @dataclass(frozen=True)
 class Condition:
-    """What texts say to every block: keys and values [B S N K] per block, and which of the S are words: bool [B S]."""
+    """What B texts say to every block: keys and values [S N K] per block, one text behind the other, and how many belong to each."""
 
     keys_values: tuple[tuple[Tensor, Tensor], ...]
-    mask: Tensor
+    lengths: tuple[int, ...]
 
     def rows(self, ids: Sequence[int]) -> "Condition":
         """The texts `ids`, in this order, as often as they are named."""
-        index = torch.tensor(ids, dtype=torch.long, device=self.mask.device)
-        return Condition(tuple((keys[index], values[index]) for keys, values in self.keys_values), self.mask[index])
+        if list(ids) == list(range(len(self.lengths))):
+            return self
+        places = torch.arange(sum(self.lengths)).split(list(self.lengths))
+        index = torch.cat([places[i] for i in ids]).to(self.keys_values[0][0].device)
+        return Condition(tuple((keys[index], values[index]) for keys, values in self.keys_values), tuple(self.lengths[i] for i in ids))
 
 
 KeysValues = tuple[Tensor, Tensor]
@@ -117,12 +120,12 @@ class CrossAttention(nn.Module):
         self.norm_q, self.norm_k = RMSNorm(width), RMSNorm(width)
 
     def prepare(self, text: Tensor) -> tuple[Tensor, Tensor]:
-        """text [B S D] -> keys, values [B S N K]."""
+        """text [S D] -> keys, values [S N K]."""
         return self.norm_k(self.k(text)).unflatten(-1, (self.heads, -1)), self.v(text).unflatten(-1, (self.heads, -1))
 
-    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor, spans: Sequence[int]) -> Tensor:
+    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], spans: Sequence[int], words: Sequence[int]) -> Tensor:
         q = self.norm_q(self.q(x)).unflatten(-1, (self.heads, -1))  # [L N K]
-        return self.out(packed_cross_attention(q, *keys_values, spans, mask).flatten(-2))
+        return self.out(packed_cross_attention(q, *keys_values, spans, words).flatten(-2))
 
 
 class Block(nn.Module):
@@ -138,11 +141,11 @@ class Block(nn.Module):
         self.wide, self.narrow = Linear(width, config.feedforward), Linear(config.feedforward, width)
 
     def forward(self, x: Tensor, modulation: Tensor, levels: Levels, dtype: torch.dtype, rotation: Tensor, sight: Sight, spans: Sequence[int],
-                text: KeysValues, text_mask: Tensor, past: KeysValues | None = None, kept: list[KeysValues] | None = None) -> Tensor:  # fmt: skip
+                text: KeysValues, words: Sequence[int], past: KeysValues | None = None, kept: list[KeysValues] | None = None) -> Tensor:  # fmt: skip
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table).unbind(1)  # each [G D]
         h = modulate(layer_norm(x), shift1, scale1, levels, dtype)  # [L D]
         x = gated(x, self.attention(h, rotation, sight, past, kept), gate1, levels)
-        x = x + self.cross(self.norm_cross(x).to(dtype), text, text_mask, spans)
+        x = x + self.cross(self.norm_cross(x).to(dtype), text, spans, words)
         h = modulate(layer_norm(x), shift2, scale2, levels, dtype)
         h = self.narrow(self.wide(h, gelu=True))
         return gated(x, h, gate2, levels)
@@ -191,10 +194,10 @@ class Transformer(nn.Module):
             assert isinstance(block, Block)
             yield block
 
-    def prepare(self, features: Tensor, mask: Tensor) -> Condition:
-        """Frozen text features [B S F] and their mask [B S] -> the condition of B clips, once per prompt."""
-        text, mask = self.text(features.to(self.compute_dtype), mask)
-        return Condition(tuple(block.cross.prepare(text) for block in self._blocks()), mask)
+    def prepare(self, texts: Sequence[Tensor]) -> Condition:
+        """Frozen token features of B texts, each [s F] -> the condition of B clips, once per prompt."""
+        text, lengths = self.text([features.to(self.compute_dtype) for features in texts])
+        return Condition(tuple(block.cross.prepare(text) for block in self._blocks()), lengths)
 
     def denoise(self, pack: Pack, condition: Condition, cache: Cache | None = None, kept: list[KeysValues] | None = None) -> Tensor:
         """Span b of the pack (a clip, or a part of one) under text b of the condition: tokens [L C] at their levels -> [L C], fp32.
@@ -219,7 +222,7 @@ class Transformer(nn.Module):
         x = self.embed(pack.tokens.to(dtype)).float() + place.float()  # [L D]
         pasts = cache.keys_values if cache else (None,) * len(self.blocks)
         for block, text, past in zip(self.blocks, condition.keys_values, pasts, strict=True):
-            x = block(x, modulation, levels, dtype, rotation, sight, pack.spans, text, condition.mask, past, kept)
+            x = block(x, modulation, levels, dtype, rotation, sight, pack.spans, text, condition.lengths, past, kept)
         shift, scale = (time[:, None] + self.table).unbind(1)  # [G D]
         return self.out(modulate(layer_norm(x), shift, scale, levels, dtype)).float()  # [L C]
 
