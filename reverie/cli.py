@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from reverie import __version__
 from reverie.commands import again, benching, editing, files, footage, machine, making, measuring, playing, training
+from reverie.config import did_you_mean
 
 PROGRAM = "reverie"
 
@@ -26,16 +28,24 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         known = [option for action in self._actions for option in action.option_strings]
-        for word in message.split():
-            if message.startswith("unrecognized") and word.startswith("--"):
-                near = difflib.get_close_matches(word.split("=")[0], known, 1)
-                message += f"; did you mean {near[0]}?" if near else f"; `{self.prog} --help` lists the options"
-                break
-        raise UsageError(f"{self.prog}: {message}")
+        unknown = message.split()[2:] if message.startswith("unrecognized") else []
+        if option := next((word for word in unknown if word.startswith("--")), None):
+            near = difflib.get_close_matches(option.split("=")[0], known, 1, 0.7)
+            message += f"; did you mean {near[0]}?" if near else f"; `{self.prog} --help` lists the options"
+        elif unknown and any(action.dest == "prompt" for action in self._actions):
+            message += "; a prompt of several words stands in quotes"
+        elif command := next((action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction) and "invalid choice: '" in message), None):
+            word = message.split("invalid choice: '")[1].split("'")[0]
+            message = f"no command {word!r}{did_you_mean(word, command)}"
+        raise UsageError(self.prog, message)
 
 
 class UsageError(ValueError):
-    """A command line that is no command; the text begins with the command's name."""
+    """A command line that is no command, and which one it is nearest to."""
+
+    def __init__(self, prog: str, message: str) -> None:
+        super().__init__(f"{prog}: {message}")
+        self.prog = prog
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,13 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     options = argparse.Namespace(json="--json" in arguments, debug="--debug" in arguments, parser=parser)
     result: dict[str, Any] = {}
-    code, error, start = 0, None, time.monotonic()
+    code, error, prog, start = 0, None, PROGRAM, time.monotonic()
     log, handler = logging.getLogger(PROGRAM), logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)
     try:
         options = _parse(parser, arguments)
         log.setLevel(logging.WARNING if options.quiet else logging.INFO)
+        prog = options.parser.prog
         result = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -67,13 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as problem:
         if options.debug and not isinstance(problem, UsageError):
             raise
+        prog = problem.prog if isinstance(problem, UsageError) else prog
         code, error = 2 if isinstance(problem, ValueError | FileExistsError | NotADirectoryError) else 1, _one_line(problem)
     finally:
         log.removeHandler(handler)
     if error is not None:
         print(error, file=sys.stderr)
     if options.json:
-        frame = {"verb": options.parser.prog.removeprefix(PROGRAM).strip(), "ok": code == 0, "exit_code": code, "error": error, "files": []}
+        frame = {"verb": prog.removeprefix(PROGRAM).strip(), "ok": code == 0, "exit_code": code, "error": error, "files": []}
         print(json.dumps({**frame, "elapsed_seconds": round(time.monotonic() - start, 3), **result}, ensure_ascii=False))
     return code
 
@@ -102,6 +114,7 @@ def build_parser() -> Parser:
     everywhere.add_argument("--quiet", action="store_true", help="print nothing but errors (and what --json asks for)")
     everywhere.add_argument("--debug", action="store_true", help="show where an error comes from")
     parser = Parser(prog=PROGRAM, description="An open, small Sora: words to video on a laptop, offline.")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(parent: Any, name: str, run: Callable[[argparse.Namespace], Any], text: str, parents: Sequence[Parser] = ()) -> Parser:
@@ -113,7 +126,7 @@ def build_parser() -> Parser:
     making_film.set_defaults(repeatable=True)  # `reverie rerun` may run it
     making_film.add_argument(
         "-o", "--output", type=Path, default=None,
-        help="file to write: .mp4, .webm, .gif, .webp, .mkv (exact), .png or .jpg (one frame), or a name without ending for a folder of PNGs; by default a new name made of the prompt, the seed and the size",
+        help="file to write: .mp4, .webm, .gif, .webp, .mkv (exact), .png or .jpg (one frame), or a name without ending for a folder of PNGs; one that exists is replaced; by default a new name made of the prompt, the seed and the size",
     )  # fmt: skip
     making_film.add_argument("--no-metadata", action="store_true", help="the file shall not remember how it was made")
     making_film.add_argument("--negative-prompt", default="", help="what to stay away from")
@@ -198,7 +211,7 @@ def build_parser() -> Parser:
     render.add_argument("--fps", type=float, nargs="+", default=[8.0])
     render.add_argument("--maps", action="store_true", help="also depth, instance masks and flow at 1/16 of the size")
     render.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    check = command(worlds_commands, "check", footage.check, "prove every clause of the captions of diorama footage from its ground truth")
+    check = command(worlds_commands, "check", footage.check, "prove every clause of the captions of diorama or wide footage from its ground truth; a wrong one is a failure")
     check.add_argument("folder", type=Path)
 
     settings = Parser(add_help=False)

@@ -45,13 +45,13 @@ def test_an_image_an_animation_and_a_sheet(model_folder: Path, tmp_path: Path):
 
 
 BAD_LINES = [
-    (["dream"], "invalid choice"), (["generate"], "required: prompt"), (["generate", "x", "y"], "unrecognized arguments: y"), (["generate", "x", "-o", "OUT.mp4", "--seeed", "3"], "did you mean --seed?"),
+    (["dream"], "no command 'dream'; known: generate"), (["genrate", "x"], "did you mean 'generate'"), (["worlds", "shwo"], "did you mean 'show'"), (["generate"], "required: prompt"), (["generate", "a", "red", "ball"], "red ball; a prompt of several words stands in quotes"), (["sheet", "a.mp4", "-o", "OUT.png", "--siz", "3"], "lists the options"), (["generate", "x", "-o", "OUT.mp4", "--seeed", "3"], "did you mean --seed?"),
     (["generate", "x", "-o"], "expected one argument"), (["generate", "", "-o", "OUT.mp4"], "prompt is empty"), (["generate", " \n", "-o", "OUT.mp4"], "prompt is empty"),
     (["generate", "x", "-o", "OUT.mp4", "--size", "0x0"], "between 16 and 2048"), (["generate", "x", "-o", "OUT.mp4", "--size", "big"], "WIDTHxHEIGHT"),
     (["generate", "x", "-o", "OUT.mp4", "--size", "128"], "WIDTHxHEIGHT"), (["generate", "x", "-o", "OUT.mp4", "--size", "64x64x64"], "WIDTHxHEIGHT"), (["generate", "x", "-o", "OUT.mp4", "--size", "9999x64"], "between 16 and 2048"),
     (["generate", "x", "-o", "OUT.mp4", "--size", "33x33"], "use 34x34"), (["generate", "x", "-o", "OUT.webm", "--size", "32x33"], "use 32x34"),
     (["generate", "x", "-o", "OUT.mp4", "--seconds", "0"], "positive"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "nan"], "positive"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "inf"], "positive"),
-    (["generate", "x", "-o", "OUT.mp4", "--seconds", "0.3"], "use 0.25 or 0.375 seconds"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "1000"], "between 1 and 7200"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "long"], "invalid float"),
+    (["generate", "x", "-o", "OUT.mp4", "--seconds", "0.3"], "use 0.25 or 0.375 seconds"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "1000"], "between 1 and 7200 are allowed, 900 seconds"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "long"], "invalid float"),
     (["generate", "x", "-o", "OUT.mp4", "--fps", "0"], "positive"), (["generate", "x", "-o", "OUT.png", "--fps", "inf"], "fps is inf"), (["generate", "x", "-o", "OUT.gif", "--fps", "60", "--seconds", "1"], "at most 50"),
     (["generate", "x", "-o", "OUT.avi"], "not one of"), (["generate", "x", "-o", "OUT.txt"], "not one of"), (["generate", "x", "-o", "OUT/no/a.mp4"], "does not exist"), (["generate", "x", "-o", "IN"], "exists"),
     (["generate", "x", "-o", "."], "name a file"), (["generate", "x", "-o", "IN/folder.mp4"], "is a folder"), (["generate", "x", "-o", "x" * 300 + ".mp4"], "255 bytes"),
@@ -64,6 +64,7 @@ BAD_LINES = [
     (["info", "missing.mp4"], "no such file"), (["info", "IN/folder.mp4"], "holds no image"), (["info", "IN/a\nb.mp4"], "a\\nb.mp4: no such file"), (["rerun"], "required: file"), (["rerun", "missing.mp4"], "no such file"), (["rerun", "IN/clip.mkv"], "does not remember"),
     (["rerun", "IN/hostile.mkv"], "makes no video"), (["rerun", "IN/damaged.mkv"], "damaged"), (["rerun", "IN/orphan.mkv"], "was made from cat.png (sha256 0123"), (["rerun", "IN/thief.mkv"], "damaged"), (["rerun", "IN/help.mkv"], "makes no video"), (["completion"], "required: shell"), (["completion", "tcsh"], "invalid choice"), (["doctor", "now"], "unrecognized"),
     (["worlds", "render", "--world", "dioramma", "--num-clips", "1", "-o", "OUT"], "did you mean 'diorama'"), (["worlds", "render", "-o", "OUT"], "required: --num-clips"), (["worlds", "render", "--num-clips", "0", "-o", "OUT"], "at least 1"),
+    (["worlds", "show", "--index", "-5", "-o", "OUT.mp4"], "--index -5"), (["storyboard", "IN/clip.mkv"], "no text in UTF-8"), (["evaluate", "tasks", "--num-cases", "0"], "--num-cases 0"),
     (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--fps", "inf"], "rate between"), (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--processes", "0"], "--processes 0"), (["train"], "say what"),
     (["train", "autoencoder", "--preset", "tinny", "--data", "x", "--run", "OUT"], "did you mean 'tiny'"), (["train", "transformer", "--preset", "tiny", "--data", "nowhere", "--run", "OUT"], "no such folder"), (["evaluate"], "say what"),
     (["evaluate", "prompts", "--list", "mine", "--model", "nowhere"], "no list of prompts"), (["evaluate", "prompts", "--limit", "0"], "--limit 0"), (["evaluate", "prompts", "--sheet", "a.txt"], "not one of"), (["evaluate", "autoencoder", "--data", "nowhere"], "no such folder"),
@@ -105,11 +106,11 @@ def test_bad_command_lines_get_one_line(arguments: list[str], message: str, give
 
 
 def test_an_error_is_json_too(capsys: pytest.CaptureFixture[str]):
-    for arguments in (["info", "missing.mp4", "--json"], ["generate", "--json", "x", "--seeed", "1"]):
+    for arguments in (["info", "missing.mp4", "--json"], ["generate", "--json", "x", "--seeed", "1"], ["sheet", "--json"]):
         assert main(arguments) == 2
         captured = capsys.readouterr()
         answer = json.loads(captured.out.splitlines()[-1])
-        assert (answer["ok"], answer["exit_code"], answer["files"]) == (False, 2, [])
+        assert (answer["verb"], answer["ok"], answer["exit_code"], answer["files"]) == (arguments[0], False, 2, [])
         assert captured.err.strip().endswith(answer["error"])
 
 

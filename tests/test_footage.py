@@ -145,16 +145,19 @@ def test_clips_take_turns_through_sizes_lengths_and_rates(tmp_path: Path):
     assert len({(entry.width, entry.num_frames, entry.fps) for entry in Footage(tmp_path).entries}) == 8
 
 
-def test_show_list_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_show_list_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     assert main(["worlds", "list", "--json"]) == 0
     assert "dog" in json.loads(capsys.readouterr().out)["diorama"]["subject"]
     assert main(["worlds", "show", "--seed", "3", "--size", "48x32", "--num-frames", "5", "-o", str(tmp_path / "clip.mkv"), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert shown["scene"]["num_frames"] == 5
+    assert shown["scene"]["num_frames"] == 5 and shown["files"] == [str(tmp_path / "clip.mkv")]
     assert main([*RENDER, "--num-clips", "2", "-o", str(tmp_path / "footage")]) == 0
     assert main(["worlds", "check", str(tmp_path / "footage"), "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["clips"] == 2 and result["clauses"] > 50 and result["wrong"] == 0
+    monkeypatch.setattr("reverie.worlds.clauses.check_scene", lambda truth: (3, [f"{truth['index']}: a lie"]))
+    assert main(["worlds", "check", str(tmp_path / "footage")]) == 1
+    assert "2 of 6 clauses are wrong, the first: 0: a lie" in capsys.readouterr().err
     assert main(["worlds", "render", "--world", "dioramma", "--num-clips", "1", "-o", str(tmp_path / "x")]) == 2
     assert "did you mean 'diorama'" in capsys.readouterr().err
 

@@ -409,7 +409,7 @@ def test_what_was_lost_of_kept_frames_fades():
     ("call", "message"),
     [
         (lambda d: d.extend(clip(), "a"), "how much longer"), (lambda d: d.extend(clip(), "", seconds=1), "prompt is empty"), (lambda d: d.extend(clip(), "a", seconds=0.3), "not a whole number"),
-        (lambda d: d.loop("a", seconds=1.25), "use 1 or 1.5 seconds"), (lambda d: d.loop("a", clip(16), seconds=2), "no room to close"),
+        (lambda d: d.loop("a", seconds=1.25), "use 1 or 1.5 seconds"), (lambda d: d.loop("a", seconds=0.3), "use 0.5 seconds"), (lambda d: tasks.text_to_loop("a", channels=2, width=16, height=16, num_frames=2, fps=8, seed=0), "use 0.5 seconds"), (lambda d: d.loop("a", clip(16), seconds=2), "no room to close"),
         (lambda d: d.connect(clip(), clip(size="32x32"), "a"), "same size and rate"), (lambda d: d.connect(clip(), clip(), "a", seconds=0.25), "whole groups"),
         (lambda d: d.blend(clip(4), clip(), "a"), "more than 4"), (lambda d: d.fill(clip(), "a", missing=[9]), "between 0 and 8"), (lambda d: d.fill(clip(), "a"), "either which"),
         (lambda d: d.fill(clip(2), "a", missing=[0, 1]), "every frame is missing"), (lambda d: d.edit(clip(), "a", strength=1.5), "number from 0"),
@@ -467,7 +467,7 @@ def test_every_verb_of_the_command_line(model_folder: Path, tmp_path: Path):
     ("arguments", "message"),
     [
         (["inpaint", "A", "x"], "say where"), (["inpaint", "A", "x", "--box", "1,2,3"], "4 whole numbers"), (["inpaint", "A", "x", "--box", "40,2,30,3"], "does not lie inside"),
-        (["fill", "A", "x", "--missing", "a"], "for example 3-7,12"), (["recut", "A", "--keep", "1"], "FROM-TO"), (["recut", "A", "--keep", "1-0.5"], "span 1-0.5"), (["recut", "A", "--keep", "0-9"], "span 0-9"),
+        (["fill", "A", "x", "--missing", "a"], "for example 3-7,12"), (["fill", "A", "x", "--missing", "7-3"], "--missing 7-3"), (["fill", "A", "x", "--missing", "3-999999999999"], "at most 7199"), (["recut", "A", "--keep", "1"], "FROM-TO"), (["recut", "A", "--keep", "1-0.5"], "span 1-0.5"), (["recut", "A", "--keep", "0-9"], "span 0-9"),
         (["edit", "A", "x", "--strength", "very"], "subtle, mild, strong"), (["extend", "A", "x"], "how much longer"), (["refine", "A", "--size", "51x34", "-o", "odd.mp4"], "even sides"), (["outpaint", "A", "x", "--size", "big"], "WIDTHxHEIGHT"), (["animate", "A", "x", "--also", "b.png"], "each image needs one"),
     ],
 )  # fmt: skip

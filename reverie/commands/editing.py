@@ -69,12 +69,11 @@ def refine(options: argparse.Namespace) -> dict[str, Any]:
 
 def storyboard(options: argparse.Namespace) -> dict[str, Any]:
     """A TOML file to a film in several shots."""
-    from reverie.sampling.storyboard import parse
+    from reverie.sampling.storyboard import load as load_board
 
-    if not options.file.is_file():
-        raise ValueError(f"{options.file}: no such file")
-    size = parse(options.file.read_text("utf-8"), str(options.file)).size
-    return _dream(options, size, lambda dreamer, how: dreamer.storyboard(options.file, **{name: value for name, value in how.items() if value is not None}))
+    return _dream(
+        options, load_board(options.file).size, lambda dreamer, how: dreamer.storyboard(options.file, **{name: value for name, value in how.items() if value is not None})
+    )
 
 
 def recut(options: argparse.Namespace) -> dict[str, Any]:
@@ -137,12 +136,17 @@ def _strength(text: str) -> float:
 
 def _frames(text: str | None) -> list[int]:
     """'3-7,12' -> [3, 4, 5, 6, 7, 12]."""
+    from reverie.sampling.tasks import MAX_FRAMES
+
     frames: list[int] = []
     for part in text.split(",") if text else ():
         first, _, last = part.partition("-")
         if not (first.isdecimal() and (last or first).isdecimal()):
             raise ValueError(f"--missing {text}: write numbers of frames and spans of them, for example 3-7,12")
-        frames += range(int(first), int(last or first) + 1)
+        span = range(int(first), int(last or first) + 1)
+        if not span or span.stop > MAX_FRAMES:
+            raise ValueError(f"--missing {part}: from a frame to the same or a later one, at most {MAX_FRAMES - 1}")
+        frames += span
     return frames
 
 

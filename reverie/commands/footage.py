@@ -28,12 +28,14 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     width, height = parse_size(options.size)
     format = Format(width=width, height=height, num_frames=options.num_frames, fps=options.fps)
     check_target(options.output, format.num_frames, width, height)
+    if options.index < 0:
+        raise ValueError(f"--index {options.index}: at least 0 is needed")
     world = load_world(options.world)
     video, scene = world.film(world.scene(options.seed, options.index), format)
     Video(video.frames, video.fps, {"prompt": scene.captions[0], "world": world.name, "seed": options.seed, "index": options.index}).save(options.output)
     timed = [f"{start:.1f}-{end:.1f} s: {text}" for text, start, end in scene.timed_captions]
     say(options, "\n".join([str(options.output), *scene.captions, *timed]))
-    return {"file": str(options.output), "scene": truth_of(scene)}
+    return {"files": [str(options.output)], "scene": truth_of(scene)}
 
 
 def render(options: argparse.Namespace) -> dict[str, Any]:
@@ -78,4 +80,6 @@ def check(options: argparse.Namespace) -> dict[str, Any]:
             wrong += complaints
             advance(index + 1, len(footage))
     say(options, "\n".join([*wrong[:20], f"{len(footage)} clips, {clauses} clauses, {len(wrong)} wrong"]))
+    if wrong:
+        raise RuntimeError(f"{len(wrong)} of {clauses} clauses are wrong, the first: {wrong[0]}")
     return {"clips": len(footage), "clauses": clauses, "wrong": len(wrong), "complaints": wrong[:20]}

@@ -64,7 +64,7 @@ def _egl() -> str:
         return "no: the driver does not answer"
     if done.returncode == 0 and "drawn" in done.stdout:
         return "yes"
-    return f"no: {(done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]} (only `reverie worlds render` needs it)"
+    return f"no: {(done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]} (only `reverie worlds` and `reverie evaluate tasks` need it)"
 
 
 def completion(options: argparse.Namespace) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def evaluate_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     if options.sheet:
         save_sheet(reconstruction_sheet(autoencoder, footage), options.sheet)
     say(options, json.dumps(figures))
-    return figures
+    return {"files": [str(options.sheet)] if options.sheet else [], **figures}
 
 
 def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
     if options.sheet and videos:
         save_sheet(contact_sheet(videos, [prompt.text for prompt in asked], pairs=2), options.sheet)
     say(options, json.dumps(figures))
-    return figures
+    return {"files": [str(options.sheet)] if options.sheet else [], **figures}
 
 
 def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
     for name in names:
         if name not in (known := [*tasks.MEASURES, "drift"]):
             raise ValueError(f"no task {name!r}{did_you_mean(name, known)}")
-    count = options.num_cases or (QUICK if options.quick else 32)
+    count = (QUICK if options.quick else 32) if options.num_cases is None else options.num_cases
     if count < (1 if names == ["drift"] else 2):
         raise ValueError(f"--num-cases {count}: at least 2 are needed")
     if options.page and options.page.suffix != ".html":
@@ -99,7 +99,11 @@ def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
     with progress("measuring") as advance:
         for done, name in enumerate(names):
             videos: list[Any] = []
-            figures[name] = drift.measure(dreamer, options.num_cases or drift.CASES, videos) if name == "drift" else tasks.MEASURES[name](dreamer, cases, videos, look)
+            figures[name] = (
+                drift.measure(dreamer, options.num_cases if options.num_cases is not None else drift.CASES, videos)
+                if name == "drift"
+                else tasks.MEASURES[name](dreamer, cases, videos, look)
+            )
             figures[name]["missed"] = tasks.missed(name, figures[name])
             say(options, f"{name}: {json.dumps(figures[name])}")
             labels = [f"{video.metadata.get('task', name)}: {video.metadata.get('prompt', '')}" for video in videos]

@@ -80,7 +80,7 @@ class Play:
     def advance(self, action: str) -> np.ndarray:
         """The next four frames, uint8 [4 H W 3], under one of ACTIONS. ValueError for another word, or where the film is full."""
         if action not in ACTIONS:
-            raise ValueError(f"no action {action!r}{did_you_mean(action, ACTIONS)}; there are {', '.join(ACTIONS)}")
+            raise ValueError(f"no action {action!r}{did_you_mean(action, ACTIONS)}")
         index = len(self.latents)
         if self.full:
             raise ValueError(f"the film has {FRAMES * index} frames: at most {MAX_FRAMES} are allowed")
@@ -137,7 +137,7 @@ def parse_script(text: str) -> list[str]:
     for part in text.split(","):
         word, star, count = (piece.strip() for piece in part.partition("*"))
         if word not in ACTIONS:
-            raise ValueError(f"no action {word!r} in {text!r}{did_you_mean(word, ACTIONS)}; there are {', '.join(ACTIONS)}")
+            raise ValueError(f"no action {word!r} in {text!r}{did_you_mean(word, ACTIONS)}")
         if star and not (count.isdecimal() and 1 <= int(count) <= MAX_ACTIONS):
             raise ValueError(f"{part.strip()!r} in {text!r}: write ACTION*COUNT with a count from 1 to {MAX_ACTIONS}")
         actions += [word] * (int(count) if star else 1)

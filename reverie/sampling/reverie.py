@@ -225,14 +225,14 @@ class Reverie:
     ) -> Video:  # fmt: skip
         """An endless loop of `seconds` from words, or one that holds a given clip or image (which then decides size and fps)."""
         if video is not None:
-            return self._dream("loop", tasks.loop, settings, video, prompt, encode=self.encode, num_frames=tasks.num_frames_of(seconds, video.fps))
+            return self._dream("loop", tasks.loop, settings, video, prompt, encode=self.encode, num_frames=tasks.num_frames_of(seconds, video.fps, FRAMES))
         width, height = tasks.parse_size(size)
-        frames = tasks.num_frames_of(seconds, fps)
+        frames = tasks.num_frames_of(seconds, fps, FRAMES)
         return self._dream("loop", tasks.text_to_loop, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
 
     def connect(self, first: Video, second: Video, prompt: str, *, seconds: float = 1.0, **settings: Unpack[Settings]) -> Video:
         """The first clip, `seconds` of dreamed transition, the second clip."""
-        between = tasks.num_frames_of(seconds, first.fps)
+        between = tasks.num_frames_of(seconds, first.fps, FRAMES)
         made = self._dream("connect", tasks.connect, settings, first, second, prompt, encode=self.encode, num_frames=between)
         return with_sound(made, [(0, first), (first.num_frames + between, second)])
 
@@ -271,11 +271,8 @@ class Reverie:
         """A film in several shots, from a TOML file (sampling/storyboard.py says how it is written)."""
         from reverie.sampling import storyboard
 
-        path = Path(path)
-        if not path.is_file():
-            raise ValueError(f"{path}: no such file")
         progress = settings.pop("progress", None)
-        return storyboard.film(self, storyboard.parse(path.read_text("utf-8"), str(path)), path.parent, dict(settings), progress)
+        return storyboard.film(self, storyboard.load(Path(path)), Path(path).parent, dict(settings), progress)
 
     def play(
         self, prompt: str, *, size: str = "128x128", fps: float = 8.0, seed: int = 0, num_steps: int = 8, guidance_scale: float = 1.5, negative_prompt: str = ""

@@ -118,6 +118,16 @@ def parse(text: str, name: str = "storyboard") -> Storyboard:
     return board
 
 
+def load(path: Path) -> Storyboard:
+    """The storyboard in a file. ValueError, with the line, for what is wrong in it."""
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        return parse(path.read_text("utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: no text in UTF-8, and so no storyboard") from None
+
+
 def _subjects(told: Any, num_shots: int, name: str, text: str) -> dict[str, Subject]:
     """[subjects], checked: NAME = "words", or a table for each."""
     if not isinstance(told, dict):

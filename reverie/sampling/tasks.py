@@ -38,15 +38,21 @@ Encode = Callable[[Video, int], Tensor]
 # -- numbers -------------------------------------------------------------------------------------------------------------
 
 
-def num_frames_of(seconds: float, fps: float) -> int:
-    """seconds * fps as a number of frames; ValueError unless it is whole and at least 1."""
+def num_frames_of(seconds: float, fps: float, groups_of: int = 1) -> int:
+    """seconds * fps as a number of frames; ValueError, naming the nearest, unless it is a whole number of groups of so many, and at least one."""
     if not (math.isfinite(seconds) and math.isfinite(fps) and seconds > 0 and fps > 0):
         raise ValueError(f"{seconds} seconds at {fps} fps: both must be positive numbers")
     count = seconds * fps
-    if abs(count - round(count)) > 1e-4 or round(count) < 1:  # eight digits of the seconds are as exact as that
-        below, above = max(1, math.floor(count)), math.floor(count) + 1
-        raise ValueError(f"{seconds} seconds at {fps:g} fps are {count:g} frames, not a whole number: use {below / fps:.8g} or {above / fps:.8g} seconds")
+    if abs(count - round(count)) > 1e-4 or round(count) < 1 or round(count) % groups_of:  # eight digits of the seconds are as exact as that
+        what = "a whole number" if groups_of == 1 else f"whole groups of {groups_of}"
+        raise ValueError(f"{seconds} seconds at {fps:g} fps are {count:g} frames, not {what}: use {_nearest(count, groups_of, fps)} seconds")
     return round(count)
+
+
+def _nearest(count: float, groups_of: int, fps: float) -> str:
+    """The whole groups around so many frames, in seconds, for those who asked for a part of one."""
+    below = math.floor(count / groups_of)
+    return " or ".join(f"{groups * groups_of / fps:.8g}" for groups in (below, below + 1) if groups)
 
 
 def parse_size(size: str) -> tuple[int, int]:
@@ -76,17 +82,16 @@ def check_request(prompt: str, num_frames: int, fps: float) -> None:
     """ValueError unless there are words, a possible number of frames and a possible rate."""
     if not prompt.strip():
         raise ValueError("the prompt is empty: say what is to be seen, for example 'a red ball rolls to the left in the snow'")
-    if not 1 <= num_frames <= MAX_FRAMES:
-        raise ValueError(f"{num_frames} frames: between 1 and {MAX_FRAMES} are allowed")
     if not 0.1 <= fps <= 240:
         raise ValueError(f"fps is {fps}: between 0.1 and 240 is allowed")
+    if not 1 <= num_frames <= MAX_FRAMES:
+        raise ValueError(f"{num_frames} frames: between 1 and {MAX_FRAMES} are allowed, {MAX_FRAMES / fps:g} seconds at {fps:g} fps")
 
 
 def whole_groups(num_frames: int, fps: float, what: str) -> int:
     """num_frames / 4; ValueError, naming the nearest, unless it is whole: `what` begins and ends between latents."""
     if num_frames % FRAMES or num_frames < FRAMES:
-        below, above = max(FRAMES, num_frames // FRAMES * FRAMES), (num_frames // FRAMES + 1) * FRAMES
-        raise ValueError(f"{what} of {num_frames} frames: whole groups of {FRAMES} frames are needed; use {below / fps:.8g} or {above / fps:.8g} seconds")
+        raise ValueError(f"{what} of {num_frames} frames: whole groups of {FRAMES} frames are needed; use {_nearest(num_frames, FRAMES, fps)} seconds")
     return num_frames // FRAMES
 
 
