@@ -3,9 +3,8 @@
     python benchmarks/scaling.py --data footage/train -o runs/scaling --dry-run     what it takes
     python benchmarks/scaling.py --data footage/train -o runs/scaling               last line: JSON
 
-Needs 8,000 rendered clips and about 2e16 floating-point operations: on the machine of docs/log.md (two cores, 17.8 M parameters at 3.5 s per
-step of 48 clips; one thread of a newer one took two hours) about an hour of training and ten minutes of sampling; on an idle machine, since another program makes it several
-times slower. It may be stopped at any time (Ctrl-C, SIGTERM, a kill): the same command goes on, and finished parts are not done again.
+Needs 8,000 rendered clips and about 1e15 floating-point operations: two hours on one thread of the machine of docs/log.md, and four minutes
+of sampling. It may be stopped at any time (Ctrl-C, SIGTERM, a kill): the same command goes on, and finished parts are not done again.
 Writes curves.png, a sheet per size and scaling.md, which becomes docs/scaling.md.
 """
 
