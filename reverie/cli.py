@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class UsageError(ValueError):
-    """A command line that is no command, and which one it is nearest to."""
+    """A command line that is no command. prog: the command whose parser refused it."""
 
     def __init__(self, prog: str, message: str) -> None:
         super().__init__(f"{prog}: {message}")

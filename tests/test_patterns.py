@@ -194,6 +194,16 @@ def test_what_a_box_covers_of_a_token():
     assert not covered(np.zeros((0, 9, 4), np.float32), 2, (4, 4), (0.25, 0.25), 0).any()
 
 
+@pytest.mark.parametrize(
+    "subject", [{"boxes": [[0, 0, 1, 1]]}, {"boxes": [[0, 0, 1]] * 2}, {"boxes": [[0, 0, 1, float("nan")]] * 2}, {"boxes": [[0, 0, 1, 1]] * 2, "visible": [1]}, {"boxes": "no"}]
+)
+def test_boxes_that_are_no_use_are_refused_with_the_clip(tmp_path: Path, subject: dict):  # type: ignore[type-arg]
+    truth = {"captions": ["a"], "still_captions": ["a"], "subjects": [subject]}
+    write_shard(tmp_path / "a.tar", [("clip-7", made_clip(0, frames=2), truth)])
+    with pytest.raises(ValueError, match=r"clip clip-7: boxes must be \[left, top, right, bottom\].* for each of its 2 frames"):
+        facts_of(Footage(tmp_path))
+
+
 def test_known_tokens_and_stills_are_no_part_of_the_loss():
     """Their errors have no gradient, however noisy they are."""
     network = Transformer(tiny().transformer)

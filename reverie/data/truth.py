@@ -43,16 +43,25 @@ def facts_of(footage: Footage) -> list[Facts]:
         steering, entry = tuple(drivers[0]) if len(drivers) == 1 else (), footage.entries[index]
         if steering and (len(steering) != entry.num_frames or not set(steering) <= {*ACTIONS, ""}):
             raise ValueError(f"{footage.folder}: the steering of clip {entry.key} must be a word for each of its {entry.num_frames} frames, of {', '.join(ACTIONS)}")
-        facts.append(Facts(steering, tuple(other for other in alone.get(key, ()) if other != index) if key else (), _boxes(found, entry.num_frames)))
+        facts.append(
+            Facts(steering, tuple(other for other in alone.get(key, ()) if other != index) if key else (), _boxes(found, entry.num_frames, f"{footage.folder}: clip {entry.key}"))
+        )
     return facts
 
 
-def _boxes(subjects: list[dict[str, Any]], num_frames: int) -> np.ndarray:
-    """[n T 4] of the subjects that have a box in every frame."""
-    told = [subject for subject in subjects if len(subject.get("boxes") or ()) == num_frames]
-    boxes = np.array([subject["boxes"] for subject in told], np.float32).reshape(len(told), num_frames, 4)
-    hidden = np.array([[value <= 0 for value in subject.get("visible") or [1] * num_frames] for subject in told], bool).reshape(len(told), num_frames)
-    boxes[hidden] = 0
+def _boxes(subjects: list[dict[str, Any]], num_frames: int, name: str) -> np.ndarray:
+    """[n T 4] of the subjects that have boxes. ValueError, naming the clip, for boxes that are no use."""
+    told = [subject for subject in subjects if subject.get("boxes")]
+    boxes: np.ndarray
+    seen: np.ndarray
+    try:
+        boxes = np.array([subject["boxes"] for subject in told], np.float32).reshape(len(told), num_frames, 4)
+        seen = np.array([subject.get("visible") or [1] * num_frames for subject in told], np.float32).reshape(len(told), num_frames)
+    except (TypeError, ValueError):
+        boxes = seen = np.full(1, np.nan)
+    if not (np.isfinite(boxes).all() and np.isfinite(seen).all()):
+        raise ValueError(f"{name}: boxes must be [left, top, right, bottom], and visible a number, for each of its {num_frames} frames")
+    boxes[seen <= 0] = 0
     return boxes
 
 
