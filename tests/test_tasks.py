@@ -403,6 +403,32 @@ def test_what_was_lost_of_kept_frames_fades():
     frames = np.full((8, 4, 4, 3), 150, np.uint8)
     result = Given(frames, (np.arange(8) < 2)[:, None, None]).laid_over(dreamed)[:, 0, 0, 0]
     assert result.tolist() == [150, 150, 140, 130, 120, 110, 100, 100]
+    for gap, between in (
+        (1, [150]),
+        (2, [150, 150]),
+        (3, [150, 150, 150]),
+        (4, [150] * 4),
+        (6, [140, 140, 140, 140, 140, 140]),
+    ):  # both sides together never give back more than was lost
+        keep = np.pad(np.zeros(gap, bool), 1, constant_values=True)
+        both = Given(frames[: gap + 2], keep[:, None, None]).laid_over(dreamed[: gap + 2])[1:-1, 0, 0, 0]
+        assert both.tolist() == between
+
+
+def test_a_loop_that_holds_a_clip_fades_into_its_beginning():
+    dreamed, frames = np.full((12, 4, 4, 3), 100, np.uint8), np.full((12, 4, 4, 3), 150, np.uint8)
+    given = Given(frames, (np.arange(12) < 2)[:, None, None], around=True)
+    expected = [150, 150, 140, 130, 120, 110, 100, 100, 110, 120, 130, 140]
+    assert given.laid_over(dreamed, opening=dreamed[0])[:, 0, 0, 0].tolist() == expected
+    for size in (1, 3, 5, 12):
+        assert np.concatenate(list(given.over_pieces(dreamed[n : n + size] for n in range(0, 12, size))))[:, 0, 0, 0].tolist() == expected
+
+
+def test_what_was_lost_of_a_kept_region_fades_across_its_border():
+    dreamed, frames = np.full((1, 20, 20, 3), 100, np.uint8), np.full((1, 20, 20, 3), 150, np.uint8)
+    keep = np.broadcast_to(np.arange(20) < 8, (1, 20, 20))
+    row = Given(frames, keep).laid_over(dreamed)[0, 10, :, 0]
+    assert row.tolist() == [150] * 8 + [140, 124, 112, 104] + [100] * 8
 
 
 @pytest.mark.parametrize(

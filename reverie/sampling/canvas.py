@@ -24,45 +24,52 @@ FEATHER = 4  # pixels, the same across the border of a kept region
 
 @dataclass(frozen=True)
 class Given:
-    """Pixels that stay as they are: frames uint8 [T H W 3], and where: keep bool [T H W], [T 1 1] or [1 H W]."""
+    """Pixels that stay as they are: frames uint8 [T H W 3], and where: keep bool [T H W], [T 1 1] or [1 H W]. around: after the last frame comes the first."""
 
     frames: np.ndarray
     keep: np.ndarray
+    around: bool = False
 
-    def laid_over(self, dreamed: np.ndarray, first: int = 0) -> np.ndarray:
+    def laid_over(self, dreamed: np.ndarray, first: int = 0, opening: np.ndarray | None = None) -> np.ndarray:
         """`dreamed` [t H W 3], the frames from `first` on, with the kept pixels exactly as given. What they differ by fades out in time
-        (where whole frames are kept) or space.
+        (where whole frames are kept) or space. Of a loop, `opening` is its first frame as it was dreamed: the end fades into it.
         """
         part = slice(first, first + len(dreamed))
         keep = np.broadcast_to(self.keep, self.frames.shape[:3])[part]
-        if not keep.any():
+        if not keep.any() and opening is None:
             return dreamed
         residual = np.where(keep[..., None], self.frames[part].astype(np.float32) - dreamed, 0)
         result = dreamed.astype(np.float32)
         if bool((self.keep.any((1, 2)) == self.keep.all((1, 2))).all()):
             whole = keep.all((1, 2))
-            kept = np.nonzero(whole)[0]
+            lost = {int(t): residual[t] for t in np.nonzero(whole)[0]}  # kept frame, counted from `first`: what the autoencoder lost of it
+            if opening is not None and self.keep[0].all():
+                lost[len(self.frames) - first] = self.frames[0].astype(np.float32) - opening
+            kept = np.array(sorted(lost))
             for t in np.nonzero(~whole)[0]:
-                for near in (kept[kept < t][-1:], kept[kept > t][:1]):
-                    if len(near) and abs(int(near[0]) - t) <= FADE:
-                        result[t] += (1 - abs(int(near[0]) - t) / (FADE + 1)) * residual[near[0]]
+                near = [k for k in (*kept[kept < t][-1:], *kept[kept > t][:1]) if abs(k - t) <= FADE]
+                shares = [1 - abs(k - t) / (FADE + 1) for k in near]
+                for k, share in zip(near, shares, strict=True):
+                    result[t] += share / max(1.0, sum(shares)) * lost[int(k)]
         else:
-            result += np.stack([_blurred(frame) for frame in residual])
+            for n, frame in enumerate(residual):
+                result[n] += _blurred(frame) / np.maximum(_blurred(keep[n, ..., None].astype(np.float32)), 0.5)  # a straight border has 0.4 beside it
         result = np.clip(result, 0, 255).round().astype(np.uint8)
         return np.where(keep[..., None], self.frames[part], result)
 
     def over_pieces(self, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """`laid_over` for frames that come in pieces: FADE frames are held back until those after them are known."""
-        held, first, done = None, 0, 0
+        held, first, done, opening = None, 0, 0, None
         for piece in pieces:
+            opening = piece[0] if held is None and self.around else opening
             held = piece if held is None else np.concatenate([held, piece])
             stop = first + len(held) - FADE
             if stop > done:
-                yield self.laid_over(held, first)[done - first : stop - first]
+                yield self.laid_over(held, first, opening)[done - first : stop - first]
                 begin = max(first, stop - FADE)
                 held, first, done = held[begin - first :], begin, stop
         if held is not None:
-            yield self.laid_over(held, first)[done - first :]
+            yield self.laid_over(held, first, opening)[done - first :]
 
 
 def consistent(frames: np.ndarray, draft: np.ndarray) -> np.ndarray:
@@ -87,7 +94,7 @@ def consistent(frames: np.ndarray, draft: np.ndarray) -> np.ndarray:
 
 
 def _blurred(residual: np.ndarray) -> np.ndarray:
-    """[H W 3] float, averaged with a triangle of FEATHER pixels to each side along rows and columns."""
+    """[H W C] float, averaged with a triangle of FEATHER pixels to each side along rows and columns."""
     weights = 1 - np.abs(np.arange(-FEATHER, FEATHER + 1)) / (FEATHER + 1)
     weights /= weights.sum()
     for axis in (0, 1):
@@ -151,6 +158,8 @@ class Canvas:
             raise ValueError("strength must lie in [0, 1]")
         if not 0 <= self.variation <= 1:
             raise ValueError(f"variation is {self.variation}: between 0 (the same clip) and 1 (another one) is allowed")
+        if self.variation > 0 and self.other_seed == self.seed:
+            raise ValueError(f"variation {self.variation:g} from seed {self.seed} towards the same seed: give other_seed another number")
         if self.prompt_ids is not None and (len(self.prompt_ids) != t or bool((self.prompt_ids.diff() < 0).any()) or int(self.prompt_ids[-1]) >= len(self.prompts)):
             raise ValueError(f"prompt_ids must name one of {len(self.prompts)} prompts for each of {t} latents, in spans")
 

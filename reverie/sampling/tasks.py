@@ -225,7 +225,7 @@ def loop(video: Video, prompt: str, *, encode: Encode, num_frames: int, **rest: 
     frames[keep] = video.frames
     return _canvas(
         latents, _per_latent(_soften(keep, 0), latents), **_frame(video), num_frames=num_frames, prompt=prompt, period=num_frames / video.fps,
-        given=Given(frames, keep[:, None, None]), **rest,
+        given=Given(frames, keep[:, None, None], around=True), **rest,
     )  # fmt: skip
 
 
