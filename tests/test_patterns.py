@@ -272,6 +272,30 @@ def test_stills_stand_at_their_times_and_come_from_the_cache(tmp_path: Path, mod
     assert all(cached.num_tokens(c.number, 3) == c.latents[0].numel() // 4 for c in one)
 
 
+def test_some_samples_begin_inside_their_film_and_know_their_beginning(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Latents, times, boxes and a still's place are those of the whole clip from there on; a prefix is known, whatever else is drawn."""
+    autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")
+    clips = LatentClips(steady_footage(tmp_path), about["digest"], autoencoder)
+    monkeypatch.setattr(latents, "WITHIN_SHARE", 1.0)
+    monkeypatch.setattr(latents, "KEYFRAME_SHARE", 0.3)
+    monkeypatch.setattr(latents, "REFERENCE_SHARE", 0.4)
+    found = [c for c in clips.batch(range(60), 0) if c.within]
+    assert {c.kind for c in found} == {"", "keyframe", "reference"}
+    for c in found:
+        choice = clips._choose(c.number, 0)
+        assert choice.first >= 1 and choice.first + choice.count == 4 and not choice.led and choice.count >= 2  # 17 frames
+        whole = clips._latents(choice.index, "clip")
+        assert torch.equal(c.latents[:, : choice.count], whole[:, choice.first :])
+        assert float(c.times[0]) == pytest.approx((4 * choice.first + 1.5) / 8)
+        assert clips.num_tokens(c.number, 0) == c.latents[0].numel() // 4
+        if c.kind == "keyframe":
+            assert float(c.times[-1]) == pytest.approx((0, 8, 16)[choice.still[1]] / 8)
+        shown = make_lesson(c, rng(), 0).unknown.unflatten(0, (c.latents.shape[1], -1))[: choice.count].all(1).tolist()
+        assert not shown[0] and shown[-1] and shown == sorted(shown)
+    monkeypatch.setattr(latents, "WITHIN_SHARE", 0.0)
+    assert not any(c.within for c in clips.batch(range(60), 0))
+
+
 def test_training_and_sampling_mean_the_same_place_by_a_time(tmp_path: Path, model_folder: Path):
     """A clip with a still, as training gives it, and as a canvas with a latent that is not shown: equal positions."""
     autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")

@@ -27,6 +27,7 @@ from reverie.video import Video, whole_file
 
 IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.12, 0.08, 0.35  # of the clips of a batch: one frame; the beginning only; begun by an image
 KEYFRAME_SHARE = REFERENCE_SHARE = 0.04  # of the clips of more than one latent: a still that is not shown stands beside them
+WITHIN_SHARE = 0.3  # of the whole clips that no image begins, of more than two latents: what is seen begins inside the film, as every later window of a long one does
 ACTION_DROPOUT = 0.2  # of the clips with a driver: nothing is known of what it did
 IMAGE_LEAD = FRAMES - 1
 FORMAT = "with stills"  # of the cache: another one is another file
@@ -39,7 +40,7 @@ class Clip:
 
     stills: how many of the latents, the last ones, are not shown, and which kind they are: keyframe, reference or "" (none);
     actions: what is known of a driver's, [t A] (patches/actions.py) or None; things: how much of each token a thing covers, [t h/2 w/2], or None
-    where nobody says (data/truth.py).
+    where nobody says (data/truth.py); within: it begins inside its film, so that its beginning is always known.
     """
 
     latents: Tensor
@@ -53,6 +54,7 @@ class Clip:
     stills: int = 0
     kind: str = ""
     things: Tensor | None = None
+    within: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _paths(footage: Footage, digest: str) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a sample shows: `count` latents of the clip `index`, begun by an image or not, under a caption, and beside them, not shown, a still:
+    """What a sample shows: `count` latents of the clip `index` from `first` on, begun by an image or not, under a caption, and beside them, not shown, a still:
     of the clip `still[0]` its first (0), middle (1) or last (2) frame, which is a `kind` (keyframe, reference, or "" for none).
     """
 
@@ -155,6 +157,7 @@ class Choice:
     told: bool  # what a driver did
     still: tuple[int, int] = (0, 0)
     kind: str = ""
+    first: int = 0
 
 
 class LatentClips:
@@ -171,9 +174,9 @@ class LatentClips:
         return sorted(clips, key=lambda clip: tuple(clip.latents.shape))
 
     def whole(self, numbers: Sequence[int], seed: int, kind: str = "") -> list[Clip]:
-        """The same samples in full length, with a still of `kind` beside them or none; clips that have no such still are left out."""
+        """The same samples in full length, with a still of `kind` beside them or none; clips that have no such still are left out. Or each as an "image"."""
         choices = [(self._choose(number, seed, kind), number) for number in numbers]
-        return [self._clip(choice, number) for choice, number in choices if choice.kind == kind and choice.count > 1]
+        return [self._clip(choice, number) for choice, number in choices if kind == "image" or (choice.kind == kind and choice.count > 1)]
 
     def num_tokens(self, number: int, seed: int) -> int:
         """How many tokens a sample has, without reading it."""
@@ -185,34 +188,37 @@ class LatentClips:
         return max((2 + (entry.num_frames - 1) // FRAMES) * plane_of(entry) for entry in self.footage.entries)
 
     def _choose(self, number: int, seed: int, kind: str | None = None) -> Choice:
-        """What a sample shows; of a given `kind` it is the whole clip."""
+        """What a sample shows; of a given `kind` it is the whole clip, or its first frame."""
         index, rng = index_of(number, len(self.footage), seed), generator(seed, number, CHOICES)
         entry, facts = self.footage.entries[index], self.facts[index]
-        part = rng.random() if kind is None else IMAGE_SHARE + SHORT_SHARE + rng.random() * (1 - IMAGE_SHARE - SHORT_SHARE)
+        part = rng.random() if kind is None else IMAGE_SHARE + SHORT_SHARE + rng.random() * (1 - IMAGE_SHARE - SHORT_SHARE) if kind != "image" else 0.0
         led = part < IMAGE_SHARE + SHORT_SHARE + LEAD_SHARE or entry.num_frames < FRAMES
         count, captions = 1 + (entry.num_frames - 1) // FRAMES if led else entry.num_frames // FRAMES, entry.captions
         if part < IMAGE_SHARE or (part < IMAGE_SHARE + SHORT_SHARE and count > 2):
             # what a beginning shows of the motion is not known, so its caption does not speak of it
             count, captions = 1 if part < IMAGE_SHARE else int(rng.integers(2, count)), entry.still_captions
+        first = int(rng.integers(1, count - 1)) if kind is None and not led and count > 2 and rng.random() < WITHIN_SHARE else 0
+        count -= first
         caption, told = str(rng.choice(captions)), bool(rng.random() >= ACTION_DROPOUT)
         if kind is None:
             beside = rng.random()
             kind = "keyframe" if beside < KEYFRAME_SHARE else "reference" if beside < KEYFRAME_SHARE + REFERENCE_SHARE else ""
         if count > 1 and kind == "keyframe":
-            return Choice(index, led, count, caption, told, (index, int(rng.integers(1 if led else 0, 3))), kind)
+            return Choice(index, led, count, caption, told, (index, int(rng.integers(1 if led else 0, 3))), kind, first)
         if count > 1 and kind == "reference" and facts.lookalikes:
-            return Choice(index, led, count, caption, told, (int(rng.choice(facts.lookalikes)), 0), kind)
-        return Choice(index, led, count, caption, told)
+            return Choice(index, led, count, caption, told, (int(rng.choice(facts.lookalikes)), 0), kind, first)
+        return Choice(index, led, count, caption, told, first=first)
 
     def _clip(self, choice: Choice, number: int) -> Clip:
         entry, lead, words = self.footage.entries[choice.index], IMAGE_LEAD if choice.led else 0, self.facts[choice.index].steering
-        latents = self._latents(choice.index, "lead" if choice.led else "clip")[:, : choice.count]
-        times = latent_times(choice.count, entry.fps, lead)
-        actions = torch.from_numpy(action_rows(words, lead)[: choice.count]) if words and choice.told and choice.count > 1 else None
+        seen, stop = slice(choice.first, choice.first + choice.count), choice.first + choice.count
+        latents = self._latents(choice.index, "lead" if choice.led else "clip")[:, seen]
+        times = latent_times(stop, entry.fps, lead)[seen]
+        actions = torch.from_numpy(action_rows(words, lead)[seen]) if words and choice.told and choice.count > 1 else None
         boxes, plane, things = self.facts[choice.index].boxes, (latents.shape[2] // PATCH, latents.shape[3] // PATCH), None
         if len(boxes):
             size = SPATIAL * PATCH / entry.height, SPATIAL * PATCH / entry.width
-            things = torch.from_numpy(covered(boxes, choice.count, plane, size, lead))
+            things = torch.from_numpy(covered(boxes, stop, plane, size, lead)[seen])
         if choice.kind:
             index, which = choice.still
             still = self._latents(index, "stills")[:, which - 1 : which] if which else self._latents(index, "lead")[:, :1]
@@ -221,7 +227,7 @@ class LatentClips:
             things = None if things is None else torch.cat([things, torch.zeros(1, *plane)])
             latents, times = torch.cat([latents, still], 1), torch.cat([times, torch.tensor([when])])
             actions = None if actions is None else torch.cat([actions, torch.zeros(1, actions.shape[1])])
-        return Clip(latents, times, choice.caption, entry.width, entry.height, entry.fps, number, actions, int(bool(choice.kind)), choice.kind, things)
+        return Clip(latents, times, choice.caption, entry.width, entry.height, entry.fps, number, actions, int(bool(choice.kind)), choice.kind, things, choice.first > 0)
 
     def _latents(self, index: int, kind: str) -> Tensor:
         entry = self.footage.entries[index]

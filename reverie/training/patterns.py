@@ -13,7 +13,8 @@
 | 4% | reference: a still of another clip of the same subject, four seconds before (patches/positions.py), and the same | what persists |
 
 Shares are of the clips of more than one latent frame; an image (12% of a batch) gets a box in a tenth of the cases, else one level. Where a
-clip has no reference it falls to the other patterns. Which clips get stills is decided where they are read (data/latents.py).
+clip has no reference it falls to the other patterns. Of a clip that begins inside its film (a tenth of a batch) a prefix is known, a still stands beside it or
+not: so every window of a long film but the first begins. Which clips get stills is decided where they are read (data/latents.py).
 
 Known tokens are clean half of the time and carry a small true noise the other half. The network is told every level as it is: a
 dropped frame has level 1 and is noise. The loss is over all tokens that are not known.
@@ -49,17 +50,19 @@ class Draw:
     known: np.ndarray
 
 
-def draw(rng: Generator, grid: tuple[int, int, int], shift: float, name: str | None = None, stills: int = 0) -> Draw:
+def draw(rng: Generator, grid: tuple[int, int, int], shift: float, name: str | None = None, stills: int = 0, within: bool = False) -> Draw:
     """The levels of a clip of `grid` tokens (time, rows, columns), followed by `stills` frames that are not shown and always known.
 
-    `shift` moves levels towards noise (schedules.py). `name`: this pattern; by default one is drawn. Unknown tokens have levels above 0.
+    `shift` moves levels towards noise (schedules.py). `name`: this pattern; by default one is drawn. `within`: the clip begins inside its film, so a prefix is known. Unknown tokens have levels above 0.
     """
     t = grid[0]
     u = 1 - rng.random(t)  # above 0
     each = (shift * u / (1 + (shift - 1) * u)).astype(np.float32)
-    name = name or _choose(rng, grid)
+    name = name or ("known" if within else _choose(rng, grid))
     levels, known = np.full(grid, each[0]), np.zeros(grid, bool)
-    if name == "independent":
+    if within:
+        known[: int(rng.integers(1, t))] = True
+    elif name == "independent":
         levels[:] = each[:, None, None]
     elif name == "known":
         known[_known(rng, t)] = True
