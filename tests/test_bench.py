@@ -28,6 +28,8 @@ def test_the_quick_run_measures_everything_and_ends_in_one_json_line(capsys: pyt
     assert figures["training_step"]["tokens"] == 240 + 240 + 280 + 320
     assert set(figures["forward"]) == {"1x320", "2x128"}
     assert [row["tokens"] for row in figures["lengths"]] == [64, 256, 1024]
+    grown = [row["bytes_per_token"] * row["tokens"] for row in figures["lengths"]]
+    assert grown == sorted(grown) and (grown[-1] > 0 or not Path("/proc").exists())
     for row in (figures["training_step"], *(forward["eager"] for forward in figures["forward"].values()), *figures["autoencoder"].values()):
         assert 0 < row["fastest_ms"] <= row["ms"] <= row["slowest_ms"]
 

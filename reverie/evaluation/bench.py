@@ -5,11 +5,14 @@ as 2 per multiplication of a matrix product or convolution, attention included. 
 """
 
 import dataclasses
+import multiprocessing
 import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -223,30 +226,52 @@ def computed(net: Transformer, count: int, length: int) -> float:
 
 @torch.inference_mode()
 def measure_lengths(config: TransformerConfig, machine: Machine, effort: Effort) -> list[dict[str, float]]:
-    """One clip of ever more tokens: time and memory per token. Memory is what the peak grew by (on a CPU: of the process, at least that much)."""
+    """One clip of ever more tokens: time and memory per token (0 where the system does not tell)."""
     net, rows = network(config, machine), []
-    for length in effort.lengths:
-        before = peak_memory(machine.device)
-        packed, condition = on(machine.device, pack([piece((length // 64, 8, 8), config.token_width)])), texts(net, 1, machine)
+    if machine.device == "cuda":
+        grown = memory_grown(config, machine, effort.lengths)
+    else:  # a process of its own: what this one has freed is not given back, so that its peak says nothing
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            grown = pool.submit(memory_grown, config, machine, effort.lengths).result()
+    for length, memory in zip(effort.lengths, grown, strict=True):
+        packed, condition = clip_of(length, net, machine)
         rounds = effort.rounds if length < 8192 else 1
         middle = statistics.median(seconds_of(lambda p=packed, c=condition: net.denoise(p, c), machine.device, rounds))  # type: ignore[misc]
-        memory = peak_memory(machine.device) - before
-        rows.append({"tokens": length, "us_per_token": _short(1e6 * middle / length), "grown_bytes_per_token": round(memory / length), "share_of_peak": round(net.estimate_flops(length) / middle / machine.products, 3)})  # fmt: skip
+        rows.append({"tokens": length, "us_per_token": _short(1e6 * middle / length), "bytes_per_token": round(memory / length), "share_of_peak": round(net.estimate_flops(length) / middle / machine.products, 3)})  # fmt: skip
     return rows
 
 
-def peak_memory(device: str) -> int:
-    """Bytes: on CUDA the most that was allocated since the last call; on a CPU the most that the process ever held, where Unix says it; else 0."""
-    if device == "cuda":
-        peak = torch.cuda.max_memory_allocated()
+@torch.inference_mode()
+def memory_grown(config: TransformerConfig, machine: Machine, lengths: Sequence[int]) -> list[int]:
+    """By how many bytes the peak lies above what the network itself takes, after one evaluation of each of these lengths, from short to long."""
+    net, grown, before = network(config, machine), [], 0
+    if machine.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-        return peak
+    for length in (lengths[0], *lengths):  # the first call also loads the libraries
+        packed, condition = clip_of(length, net, machine)
+        net.denoise(packed, condition)
+        before = before or peak_memory(machine.device)
+        grown.append(peak_memory(machine.device) - before)
+    return grown[1:]
+
+
+def clip_of(length: int, net: Transformer, machine: Machine) -> tuple[Pack, Condition]:
+    """One clip of so many tokens, in planes of 64, and its text."""
+    return on(machine.device, pack([piece((length // 64, 8, 8), net.config.token_width)])), texts(net, 1, machine)
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: on CUDA the most that was allocated, else the most that this process held, where Linux or Unix says it, else 0."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage's figure begins with that of the process that started this one
+        return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     try:
         import resource
     except ImportError:
         return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else 1024 * peak
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on a Mac, the only Unix that comes here
 
 
 @torch.inference_mode()
