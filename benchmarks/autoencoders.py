@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from reverie.autoencoder import losses
 from reverie.autoencoder.autoencoder import FRAMES, Autoencoder, AutoencoderConfig, Block, CausalMix, Conv
-from reverie.data.sampling import CUTS, crops_at, numbers_of
+from reverie.data.sampling import CUTS, check_crops, crops_at, numbers_of
 from reverie.data.shards import Footage
 from reverie.evaluation.reconstruction import evaluate_reconstruction
 from reverie.layers.precision import fast_dtype
@@ -189,6 +189,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     options = parser.parse_args()
     footage, unseen, table = Footage(options.data), Footage(options.unseen), {}
+    for folder in (footage, unseen):
+        check_crops(folder.entries)
     for name in options.only:
         start = time.monotonic()
         network = learn(VARIANTS[name], footage, options.num_steps, options.batch_size)

@@ -7,6 +7,7 @@ import argparse
 import json
 import resource
 import time
+from pathlib import Path
 
 import torch
 
@@ -19,12 +20,13 @@ from reverie.sampling.tasks import parse_size
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--autoencoder", type=Path, default=BUNDLED / "autoencoder.safetensors")
     parser.add_argument("--size", default="1920x1080")
     parser.add_argument("--fps", type=float, default=24.0)
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
     width, height = parse_size(options.size)
-    autoencoder, about = load_autoencoder(BUNDLED / "autoencoder.safetensors")
+    autoencoder, about = load_autoencoder(options.autoencoder)
     autoencoder.compute_dtype = fast_dtype()
     groups = round(options.seconds * options.fps / FRAMES)
     across, down = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)[:, None]

@@ -179,6 +179,8 @@ class Autoencoder(nn.Module):
         `lead` copies of the first frame stand in front (3 makes one image one latent); the last frame is repeated to whole
         groups, borders are repeated to multiples of 16 pixels. Raises ValueError for wrong shapes, dtypes and ranges.
         """
+        if not isinstance(video, Tensor):
+            raise ValueError(f"video is a {type(video).__name__}: one tensor is needed (stack videos of one size, encode others one by one)")
         if video.ndim != 5 or video.shape[1] != 3 or 0 in video.shape:
             raise ValueError(f"video is {list(video.shape)}: [B 3 T H W] without an empty axis is needed")
         if video.dtype not in (torch.float32, torch.bfloat16):
@@ -200,6 +202,8 @@ class Autoencoder(nn.Module):
         first, last = lead, lead + num_frames
         if latents.ndim != 5 or latents.shape[1] != self.config.latent_channels:
             raise ValueError(f"latents are {list(latents.shape)}: [B {self.config.latent_channels} t h w] is needed")
+        if latents.dtype not in (torch.float32, torch.bfloat16) or not bool(torch.isfinite(latents).all()):
+            raise ValueError(f"latents are {latents.dtype}{'' if latents.isfinite().all() else ' with numbers that are not finite'}: finite float32 or bfloat16 is needed")
         need = (-(-last // FRAMES), -(-height // PADDING) * PADDING // SPATIAL, -(-width // PADDING) * PADDING // SPATIAL)
         if tuple(latents.shape[2:]) != need:
             raise ValueError(f"latents are {list(latents.shape[2:])} (t h w): {num_frames} frames of {width}x{height} with lead {lead} need {list(need)}")
