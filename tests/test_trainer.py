@@ -301,6 +301,16 @@ def test_five_bad_steps_in_a_row_go_back_and_skip_the_data(tmp_path: Path, world
     assert json.loads((tmp_path / "step-00000030" / "state.json").read_text())["cursor"] == 37
 
 
+def test_going_back_keeps_where_the_rate_falls_and_a_skipped_milestone_is_made_up_for(tmp_path: Path, world: World):
+    toy(tmp_path, world, Stretch(deadline=time.monotonic()), num_steps=30)
+    toy(tmp_path, world, Stretch(decay_from=20), spoil=lambda n, loss: loss * math.nan if 4 * 5 <= n < 4 * 10 or n == 4 * 28 else loss, num_steps=30)
+    assert "1: back from step 10 after 5 bad steps in a row; batches 1 to 9 are skipped" in events(tmp_path)
+    rates = {row["step"]: row["rate"] for row in rows(tmp_path) if "rate" in row}
+    assert rates[25] == pytest.approx(6 / 10)
+    assert "20: skipped: the loss is nan" in events(tmp_path)
+    assert (tmp_path / "step-00000021" / checkpoint.MILESTONE).exists()  # the rate falls from 20 on, whose step was skipped
+
+
 def test_a_run_that_stays_bad_ends_with_good_checkpoints(tmp_path: Path, world: World):
     def spoil(number: int, loss: torch.Tensor) -> torch.Tensor:
         return loss * math.nan if number >= 4 * 6 else loss

@@ -133,7 +133,7 @@ def train(
     with claimed(folder, world), _stop_flag() as stop:
         record = Record(folder, world, peak_flops(getattr(network, "compute_dtype", torch.float32)))
         _resume(folder, about, state, record, world, stretch, config.num_steps)
-        saved, ending, interrupt = time.monotonic(), False, False
+        saved, ending, interrupt, owed = time.monotonic(), False, False, False
         record.pause()
         with _prefetch(parts_at, state.cursor, stretch.workers) as batches:
             while state.step < config.num_steps and not ending:
@@ -178,10 +178,10 @@ def train(
                     progress(state.step, {name: total / weight for name, (total, weight) in figures.items() if weight})
                 if sample and state.step % config.sample_every == 0:
                     _sample(sample, folder, state, record, world)
-                milestone = state.step == state.decay_from or (config.milestone_every > 0 and state.step % config.milestone_every == 0)
-                if ending or state.step == config.num_steps or ((save or milestone) and not problem):
-                    _save(folder, about, state, record, world, milestone, must=ending)
-                    saved = time.monotonic()
+                owed = owed or state.step == state.decay_from or (config.milestone_every > 0 and state.step % config.milestone_every == 0)
+                if ending or state.step == config.num_steps or ((save or owed) and not problem):  # a milestone whose step was skipped is kept at the next
+                    _save(folder, about, state, record, world, owed, must=ending)
+                    saved, owed = time.monotonic(), False
                 record.pause()
         if interrupt:
             raise KeyboardInterrupt
@@ -238,14 +238,14 @@ def _save(folder: Path, about: dict[str, Any], state: State, record: Record, wor
 
 
 def _roll_back(folder: Path, state: State, record: Record, world: World) -> None:
-    """Back to the last checkpoint, but not to its data: the batches since then are skipped."""
-    step, cursor, rollbacks = state.step, state.cursor, state.health.rollbacks + 1
+    """Back to the last checkpoint, but not to its data: the batches since then are skipped; where the rate begins to fall stays, too."""
+    step, cursor, decay_from, rollbacks = state.step, state.cursor, state.decay_from, state.health.rollbacks + 1
     if rollbacks > ROLLBACKS:
         raise RuntimeError(
             f"step {step}: {TOO_MANY} bad steps in a row, again after going back {ROLLBACKS} times: lower the rates, or look at the data; the last checkpoint is good"
         )
     checkpoint.load(folder, int(world.on_first(lambda: checkpoint.newest(folder))), state)
-    first, state.cursor = state.cursor, cursor
+    first, state.cursor, state.decay_from = state.cursor, cursor, decay_from
     state.health.bad, state.health.rollbacks = 0, rollbacks
     record.drop_after(state.step)
     record.event(state.step, f"back from step {step} after {TOO_MANY} bad steps in a row; batches {first} to {cursor - 1} are skipped")

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,8 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from reverie.autoencoder.autoencoder import FRAMES, Autoencoder
-from reverie.autoencoder.losses import reconstruction_loss
-from reverie.data.latents import Clip
+from reverie.autoencoder.losses import MOVING_WEIGHT, reconstruction_loss
+from reverie.data.latents import WITHIN_SHARE, Clip
 from reverie.data.sampling import CUTS, NOISE
 from reverie.diffusion.flow import loss_weight, mix, shortcut, step, to_clean
 from reverie.diffusion.schedules import resolution_shift, step_at
@@ -30,6 +31,12 @@ THING_WEIGHT = 4.0  # what a token that a thing covers counts in the loss beyond
 SHORTCUT_EVERY = 4  # of so many samples one teaches shortcuts, where the network learns them
 SHORTCUT_STEPS = (1, 2, 4, 8, 16, 32)  # lengths of the runs whose steps they are; half a step of the longest is taken for the flow itself
 KINDS = (*patterns.PATTERNS, "shortcut")
+
+# what a run's loss is made of beside its settings: remembered with it, so that it does not go on under another one
+TERMS: dict[str, dict[str, Any]] = {
+    "autoencoder": {"latent_noise": LATENT_NOISE, "nested_share": NESTED_SHARE, "moving_weight": MOVING_WEIGHT},
+    "transformer": {"shares": patterns.SHARES, "within": WITHIN_SHARE, "causal": patterns.CAUSAL_SHARE, "no_text": patterns.TEXT_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "things": THING_WEIGHT},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from reverie.text.vocabulary import vocabulary_of
 from reverie.training import ema
 from reverie.training.distributed import World, recompute_activations
 from reverie.training.loop import BatchAt, Objective, Sample, Stretch, TrainingConfig, train
-from reverie.training.objectives import Cuts, autoencoder_objective, transformer_objective
+from reverie.training.objectives import TERMS, Cuts, autoencoder_objective, transformer_objective
 from reverie.training.optim import make_optimizers
 from reverie.training.record import peak_memory_gb
 from reverie.training.validation import Validation
@@ -117,7 +117,7 @@ def autoencoder_run(
         network, before = load_autoencoder(decoder_of)
         config, facts = network.config, {"decoder_of": before["digest"]}
         network.train().encoder.requires_grad_(False)
-    about = {"autoencoder": to_dict(config), "data": footage.digest(), **({} if decoder_of is None else facts)}
+    about = {"autoencoder": to_dict(config), "data": footage.digest(), "objective": TERMS["autoencoder"], **({} if decoder_of is None else facts)}
     network.compute_dtype = precision = _precision(folder, training, world)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.decode_raw(network.encode_raw(cuts[:1]))
@@ -212,7 +212,7 @@ def transformer_run(
         return folder / "transformer.safetensors"
 
     return Run(
-        network, functools.partial(transformer_objective, encoder), batch_at, training, folder, {**about, "data": footage.digest(), "precision": str(precision)}, sample, write, {"network": "transformer", **facts, "precision": str(precision)},
+        network, functools.partial(transformer_objective, encoder), batch_at, training, folder, {**about, "data": footage.digest(), "objective": TERMS["transformer"], "precision": str(precision)}, sample, write, {"network": "transformer", **facts, "precision": str(precision)},
     )  # fmt: skip
 
 
