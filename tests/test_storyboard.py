@@ -1,6 +1,7 @@
 """Storyboards: cut where they say, what persists is seen by every shot that names it, what is wrong is refused with its line."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 import reverie
+from reverie.cli import main
 from reverie.sampling import storyboard, tasks
 from reverie.sampling.canvas import Canvas
 from reverie.sampling.reverie import Reverie
@@ -282,3 +284,22 @@ def test_the_whole_film_is_announced_before_its_first_shot(dreamer: Reverie, tmp
     dreamer.extend(clip(40), "x", seconds=0.5, num_steps=1, announce=lambda canvases, config: alone.extend(canvases))
     assert torch.equal(canvases[1].strength, alone[0].strength)  # what it continues is kept: only its own latents take time
     assert said == [(n, 2 * 6) for n in range(1, 13)]  # 40 frames in three windows, then one each
+
+
+def test_the_command_says_what_it_read_and_refuses_a_target_before_it_dreams(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    board, output = tmp_path / "film.toml", tmp_path / "film.mkv"
+    board.write_text(CLIPPED.replace("it rolls", "a platypus rolls").replace("a.mkv", "frames"))
+    (tmp_path / "frames").mkdir()
+    for n in range(4):
+        clip(1, seed=n).save(tmp_path / "frames" / f"{n}.png")
+    assert main(["storyboard", str(board), "-o", str(output), "--model", str(model_folder), "--num-steps", "1", "--seed", "5", "--json"]) == 0
+    out, err = capsys.readouterr()
+    answer = json.loads(out.splitlines()[-1])
+    assert (answer["files"], answer["seed"], answer["prompt"]) == ([str(output)], 5, ["a red ball", "a platypus rolls"])
+    assert "platypus" in answer["unknown_words"] and "never met: " in err
+    assert err.count("frames: a folder says no rate: 8 fps assumed") == 1
+    assert reverie.read(output).num_frames == 12
+    board.write_text(CAST.replace("[subjects]", "fps = 60\n[subjects]", 1))
+    clip(1).save(tmp_path / "i.png")
+    assert main(["storyboard", str(board), "-o", str(tmp_path / "film.gif"), "--model", "nowhere"]) == 2
+    assert "at most 50 frames per second" in capsys.readouterr().err
