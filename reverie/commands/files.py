@@ -56,8 +56,8 @@ def storyboard(options: argparse.Namespace) -> dict[str, Any]:
     say_unknown(dreamer, words)
     with progress("dreaming") as advance:
         settings = {name: getattr(options, name) for name in ("num_steps", "guidance_scale", "negative_prompt", "solver")}
-        telling = {"progress": advance, "watch": strip.watch, "announce": lambda canvases, config: announce(dreamer, canvases, config)}
-        video = boards.film(dreamer, board, options.file.parent, {**settings, **telling, "seed": seed})
+        settings |= {"seed": seed, "progress": advance, "watch": strip.watch, "announce": lambda canvases, config: announce(dreamer, canvases, config)}
+        video = boards.film(dreamer, board, options.file.parent, settings)
     save(options, video, output)
     if "draft" in video.metadata:
         note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")

@@ -119,15 +119,14 @@ def _shot(values: dict[str, Any], start: int, board: Storyboard, subjects: dict[
     begun = [key for key in ("image", "clip", "continues") if values.get(key)]
     if len(begun) > 1:
         raise board.wrong(begun[1], start, f"a shot begins with one thing, this one has {' and '.join(begun)}")
-    words = values["prompt"].format(**{key: subject.words for key, subject in subjects.items()})
-    prompt = ", ".join(filter(None, [words, values.get("camera", "")]))
+    prompt = ", ".join(filter(None, [values["prompt"].format(**{key: subject.words for key, subject in subjects.items()}), values.get("camera", "")]))
     with board.blamed("prompt", start):
         check_request(prompt, 1, board.fps)
     with board.blamed("seconds", start):
         num_frames = num_frames_of(values["seconds"], board.fps)
         check_request(prompt, num_frames, board.fps)
-    cast = tuple(subjects[key] for key in dict.fromkeys(named))
-    return Shot(**{**values, "seconds": float(values["seconds"]), "prompt": prompt, "line": start, "num_frames": num_frames, "cast": cast})
+    more: dict[str, Any] = {"line": start, "num_frames": num_frames, "cast": tuple(subjects[key] for key in dict.fromkeys(named))}
+    return Shot(**{**values, "seconds": float(values["seconds"]), "prompt": prompt, **more})
 
 
 def load(path: Path) -> Storyboard:
@@ -165,8 +164,7 @@ def _subjects(told: Any, num_shots: int, board: Storyboard) -> dict[str, Subject
 
 def with_files(board: Storyboard, folder: Path) -> Storyboard:
     """The storyboard with what its files show, named relative to `folder`. ValueError, with the line, for a file that cannot be used."""
-    notes, rates = list(board.notes), set[int]()
-    width, height = parse_size(board.size)
+    (width, height), notes, rates = parse_size(board.size), list(board.notes), set[int]()
 
     @cache
     def given(item: Shot | Subject) -> Video | None:
@@ -194,7 +192,7 @@ def with_files(board: Storyboard, folder: Path) -> Storyboard:
         return replace(part, frames=part.frames.copy(), fps=board.fps)  # the rest of the clip is not kept in memory
 
     shots = tuple(replace(shot, given=given(shot), cast=tuple(replace(one, given=given(one)) for one in shot.cast)) for shot in board.shots)
-    return replace(board, shots=shots, notes=tuple(notes))
+    return replace(board, shots=shots, notes=tuple(dict.fromkeys(notes)))
 
 
 class _Planned(Exception):
@@ -218,8 +216,7 @@ def film(dreamer: Any, board: Storyboard, folder: Path, settings: dict[str, Any]
         raise _Planned
 
     def how(number: int) -> dict[str, Any]:
-        advance = (lambda done, _: progress(sum(steps[:number]) + done, sum(steps))) if progress else None
-        return {**settings, "seed": seed + number, "announce": lambda *_: None, "progress": advance}
+        return {**settings, "seed": seed + number, "announce": lambda *_: None, "progress": progress and (lambda done, _: progress(sum(steps[:number]) + done, sum(steps)))}
 
     if announce or progress:
         list(_shots(dreamer, board, lambda number: {**settings, "announce": partial(plan, number)}))
