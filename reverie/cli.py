@@ -319,7 +319,7 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     refine = verb("refine", editing.refine, "bring a draft to its full size", "clip")
     refine.add_argument("--size", required=True, help="width x height in pixels")
     refine.add_argument("--strength", default="0.2", help="0 to 1, subtle, mild or strong")
-    storyboard = command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling])
+    storyboard = command(commands, "storyboard", files.storyboard, "make a film of several shots", [sampling])
     storyboard.add_argument("file", type=Path, help="a TOML file")
     storyboard.add_argument("--seed", type=int, default=None, help="instead of the one that the file says")
     recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")

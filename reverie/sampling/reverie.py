@@ -268,11 +268,10 @@ class Reverie:
         return with_sound(self._dream("refine", tasks.refine, settings, video, words, encode=self.encode, width=width, height=height, strength=strength), [(0, video)])
 
     def storyboard(self, path: str | Path, **settings: Unpack[Settings]) -> Video:
-        """A film in several shots, from a TOML file (sampling/storyboard.py says how it is written)."""
+        """A film in several shots, from a TOML file (docs/tasks.md says how it is written)."""
         from reverie.sampling import storyboard
 
-        progress = settings.pop("progress", None)
-        return storyboard.film(self, storyboard.load(Path(path)), Path(path).parent, dict(settings), progress)
+        return storyboard.film(self, storyboard.load(Path(path)), Path(path).parent, dict(settings))
 
     def play(
         self, prompt: str, *, size: str = "128x128", fps: float = 8.0, seed: int = 0, num_steps: int = 8, guidance_scale: float = 1.5, negative_prompt: str = ""
