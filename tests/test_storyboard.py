@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 import reverie
 from reverie.cli import main
+from reverie.commands import files
 from reverie.sampling import storyboard, tasks
 from reverie.sampling.canvas import Canvas
 from reverie.sampling.reverie import Reverie
@@ -303,3 +305,45 @@ def test_the_command_says_what_it_read_and_refuses_a_target_before_it_dreams(mod
     clip(1).save(tmp_path / "i.png")
     assert main(["storyboard", str(board), "-o", str(tmp_path / "film.gif"), "--model", "nowhere"]) == 2
     assert "at most 50 frames per second" in capsys.readouterr().err
+
+
+def test_a_film_that_was_stopped_goes_on_where_it_was(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], filled: list[Canvas]
+):
+    """Ctrl-C in the first window, in the second, and in the second shot; then to the end; then with another picture."""
+    board, output, kept = tmp_path / "film.toml", tmp_path / "film.mkv", tmp_path / "film.part.latents"
+    clip(1).save(tmp_path / "i.png")
+    board.write_text(BOARD.replace("seconds = 1\n", "seconds = 5\n").replace('"{hero} rolls"', '"{hero} rolls on"'))  # windows: 3, 1, 1
+    words = ["storyboard", str(board), "-o", str(output), "--model", str(model_folder), "--num-steps", "2"]
+    for stop, begun in ((1, 0), (4, 0), (8, 1)):  # at this step; windows that an earlier run finished
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "progress", lambda text, stop=stop: stopped(stop))
+            assert main(words) == 130
+        said = capsys.readouterr().err
+        assert kept.exists() == (stop > 1) == ("the same command goes on" in said)
+        assert (f"goes on after {begun} windows" in said) == (begun > 0) == ("goes on after" in said)
+        assert not output.exists()
+    before = len(filled)
+    assert main(words) == 0
+    assert "goes on after 3 windows" in capsys.readouterr().err
+    assert [canvas.num_frames for canvas in filled[before:]] == [44, 6]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mkv", "film.toml", "i.png"]
+    undisturbed = reverie.load(model_folder).storyboard(board, num_steps=2)
+    assert np.array_equal(reverie.read(output).frames, undisturbed.frames)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "progress", lambda text: stopped(4))
+        assert main(words) == 130
+    clip(1, seed=1).save(tmp_path / "i.png")
+    assert main(words) == 2
+    assert "belongs to another request" in capsys.readouterr().err
+
+
+@contextmanager
+def stopped(step: int) -> Iterator[Callable[[int, int], None]]:
+    """In place of the progress bar: Ctrl-C at a step."""
+
+    def advance(done: int, total: int) -> None:
+        if done == step:
+            raise KeyboardInterrupt
+
+    yield advance

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from reverie.commands.making import Strip
-from reverie.commands.talking import announce, load, note, progress, read_given, save, say, say_unknown
+from reverie.commands.talking import announce, digest_of, kept, load, note, progress, read_given, save, say, say_unknown
 
 
 def sheet(options: argparse.Namespace) -> dict[str, Any]:
@@ -54,11 +54,12 @@ def storyboard(options: argparse.Namespace) -> dict[str, Any]:
     check_target(output, sum(shot.num_frames for shot in board.shots), width, height, board.fps)
     dreamer, strip, words = load(options.model), Strip(options), " ".join(shot.prompt for shot in board.shots)
     say_unknown(dreamer, words)
-    with progress("dreaming") as advance:
+    given = [digest_of(options.file.parent / name) for shot in board.shots for name in (shot.image or shot.clip, *(one.image or one.clip for one in shot.cast)) if name]
+    with kept(dreamer, options, output, given) as journal, progress("dreaming") as advance:
         settings = {name: getattr(options, name) for name in ("num_steps", "guidance_scale", "negative_prompt", "solver")}
-        settings |= {"seed": seed, "progress": advance, "watch": strip.watch, "announce": lambda canvases, config: announce(dreamer, canvases, config)}
+        settings |= {"seed": seed, "journal": journal, "progress": advance, "watch": strip.watch, "announce": lambda canvases, config: announce(dreamer, canvases, config)}
         video = boards.film(dreamer, board, options.file.parent, settings)
-    save(options, video, output)
+        save(options, video, output)
     if "draft" in video.metadata:
         note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")
     return {"files": [str(output), *strip.save(options, output)], "unknown_words": dreamer.unknown_words(words), **video.metadata}

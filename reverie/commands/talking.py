@@ -93,6 +93,35 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
         yield advance
 
 
+@contextmanager
+def kept(dreamer: Any, options: argparse.Namespace, output: Path, given: list[str]) -> Iterator[Any]:
+    """A journal of what is finished, in NAME.part.latents beside `output`, from which the same command goes on; it goes when the block ends well.
+
+    given: digests of files that the request depends on besides those of the command line.
+    """
+    import torch
+
+    from reverie.sampling.stream import Journal
+    from reverie.video import shown
+
+    path = output.with_name(f"{output.stem}.part.latents")
+    threads = Journal.begun(path).get("threads")
+    if isinstance(threads, int) and 1 <= threads <= 1024:
+        torch.set_num_threads(threads)  # sums in another order are rounded differently
+    journal = Journal(path, {**dreamer.signature(), **recorded_command(options), "given": given})
+    empty = 0 if journal.filled else path.stat().st_size
+    if journal.filled:
+        note(f"{shown(output)}: goes on after {len(journal.filled)} windows that are finished")
+    try:
+        yield journal
+    except BaseException:
+        if finished := path.stat().st_size > empty:
+            note(f"{shown(path)}: holds what is finished; the same command goes on from there")
+        journal.close(remove=not finished)
+        raise
+    journal.close(remove=True)
+
+
 def report(advance: Callable[[int, int], None]) -> Callable[[str, int, int, dict[str, float]], None]:
     """Progress of a training: the bar, and a log line every hundred steps."""
 

@@ -54,6 +54,7 @@ class Settings(TypedDict, total=False):
     references: Sequence[Video]  # pictures of what is to be seen, as context that is not shown
     context: Context  # what the windows of a long clip see of what is finished
     announce: Callable[[Sequence[Canvas], SamplerConfig], None]  # told what is to be filled, before it is
+    journal: Journal  # takes what is finished, window by window, and gives what an earlier run of the same request finished
 
 
 def load_autoencoder(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
@@ -287,7 +288,7 @@ class Reverie:
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
         sampler_settings = {name: settings[name] for name in SAMPLER_SETTINGS if name in settings}  # type: ignore[literal-required]
         config = SamplerConfig(**sampler_settings)
-        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "references", "context", "announce"}
+        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "references", "context", "announce", "journal"}
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
         rest = {"seed": 0, "window": self.window, "about": {"task": task}, **canvas_settings}
@@ -299,7 +300,7 @@ class Reverie:
         if "announce" in settings:
             settings["announce"]([self._referring(full, settings)], config)
         canvas = self._referring(make(*given, **how, **rest) if "encode" in how else full, settings)
-        return self.film([canvas], config, settings.get("progress"), settings.get("context"), settings.get("watch"))[0]
+        return self.film([canvas], config, settings.get("progress"), settings.get("context"), settings.get("watch"), settings.get("journal"))[0]
 
     def _dream_large(
         self, full: Canvas, make: Callable[[Any, Any], Canvas], given: Any, how: dict[str, Any], config: SamplerConfig, settings: Settings
@@ -316,12 +317,12 @@ class Reverie:
         canvas = self._referring(make(drafts, less), settings)
         if "announce" in settings:
             settings["announce"]([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
-        draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"))[0]
+        draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"), settings.get("journal"))[0]
         about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
         large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, seed=full.seed, about=about)
         large = replace(large, window=self.window, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)
         plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
-        video = self.film([large], plain, progress and (lambda done, total: progress(total + done, 2 * total)), context)[0]
+        video = self.film([large], plain, progress and (lambda done, total: progress(total + done, 2 * total)), context, journal=settings.get("journal"))[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
 
     def _referring(self, canvas: Canvas, settings: Settings) -> Canvas:
@@ -342,24 +343,26 @@ class Reverie:
 
     def film(
         self, canvases: Sequence[Canvas], config: SamplerConfig, progress: Progress | None = None, context: Context | None = None,
-        watch: Callable[["Step"], None] | None = None,
+        watch: Callable[["Step"], None] | None = None, journal: Journal | None = None,
     ) -> list[Video]:  # fmt: skip
-        """Fill canvases and decode them: together what the network sees at once, one by one what is longer. Clip n depends on canvas n alone."""
+        """Fill canvases (with a journal: one) and decode them: together what the network sees at once, one by one what is longer. Clip n depends on canvas n alone."""
         counts = [num_windows(canvas, context) for canvas in canvases]
         total, videos = sum(counts) * config.num_steps, []
         if all(canvas.at_once for canvas in canvases):
-            step = None
-            for step in self.steps(canvases, config):
+            filled = known = [journal.filled.pop(0)] if journal and journal.filled else []
+            for step in () if known else self.steps(canvases, config):
+                filled = step.latents
                 if progress:
                     progress(step.done, step.total)
                 if watch:
                     watch(step)
-            assert step is not None
-            return [self._video(canvas, list(self._frames(canvas, [latents])), latents, config) for canvas, latents in zip(canvases, step.latents, strict=True)]
+            if journal and not known:
+                journal.add(filled[0])
+            return [self._video(canvas, list(self._frames(canvas, [latents])), latents, config) for canvas, latents in zip(canvases, filled, strict=True)]
         for number, canvas in enumerate(canvases):
             before, windows = sum(counts[:number]) * config.num_steps, Windows(canvas, context)
             advance = (lambda done, _, before=before: progress(before + done, total)) if progress else None
-            frames = list(self.stream(windows, config, progress=advance, watch=watch))
+            frames = list(self.stream(windows, config, journal, advance, watch))
             videos.append(self._video(canvas, frames, windows.latents[:, canvas.shown], config))
         return videos
 
@@ -387,9 +390,9 @@ class Reverie:
 
     def _finals(self, windows: Windows, config: SamplerConfig, journal: Journal | None, progress: Progress | None, watch: Callable[["Step"], None] | None) -> Iterator[Tensor]:
         """The shown latents of a canvas from the first to the last, in pieces, each as soon as it is final."""
-        known = list(journal.filled) if journal else []
-        start, begun, ready = time.monotonic(), len(known) * config.num_steps, 0
-        done, total = begun, num_windows(windows.canvas, windows.context) * config.num_steps
+        known, total = journal.filled if journal else [], num_windows(windows.canvas, windows.context) * config.num_steps
+        start, begun, ready = time.monotonic(), min(len(known) * config.num_steps, total), 0
+        done = begun
         while True:
             if windows.ready > ready:  # also window by window where they are known, since the decoder rounds by the piece
                 yield windows.latents[:, : int(windows.canvas.shown.sum())][:, ready : windows.ready]

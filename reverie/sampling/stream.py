@@ -129,7 +129,7 @@ class Journal:
     """The filled windows of a long clip, appended to a file as they come, so that a run that ended early goes on where it was.
 
     The first line is the request, as JSON; then per window its shape (four numbers), a check sum and its numbers in fp32. An end that was
-    torn off is written again. filled: what earlier runs of the same request finished. ValueError if the file holds another request, or
+    torn off is written again. filled: what earlier runs of the same request finished, until it is taken. ValueError if the file holds another request, or
     another run writes it.
     """
 
