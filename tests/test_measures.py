@@ -198,7 +198,7 @@ def test_a_page_and_drift_are_one_command(model_folder, tmp_path, monkeypatch: p
     page = tmp_path / "page.html"
     assert main(["evaluate", "tasks", "--only", "drift", "--model", str(model_folder), "--page", str(page), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert (answer["files"], answer["drift"]["none"]["seconds_kept"]["cases"]) == ([str(page)], 2)
+    assert (answer["files"], answer["drift"]["none"]["seconds_kept"]["cases"]) == ([str(page), str(tmp_path / "page.json")], 2)
     assert "seconds kept" in page.read_text("utf-8")
     for words, message in (
         (["--only", "drifft"], "did you mean 'drift'"),
@@ -208,3 +208,59 @@ def test_a_page_and_drift_are_one_command(model_folder, tmp_path, monkeypatch: p
     ):
         assert main(["evaluate", "tasks", *words]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def quick_tasks(monkeypatch: pytest.MonkeyPatch):
+    """Three tasks that take no time: one is measured, one fails, one is interrupted if it is told to be."""
+    stop: list[bool] = []
+
+    def measured(dreamer, cases, made, look):
+        made.append(Video(rolling()))
+        return {"motion": measures.share([True, True])}
+
+    def failing(dreamer, cases, made, look):
+        raise ValueError("no case has room for a second thing: give more cases")
+
+    def last(dreamer, cases, made, look):
+        if stop:
+            raise KeyboardInterrupt
+        return {"gap": measures._gain([31.0, 32.0], [30.0, 30.0])}
+
+    monkeypatch.setattr(measures, "MEASURES", {"animate": measured, "inpaint": failing, "fill": last})
+    monkeypatch.setattr(measures, "film_cases", lambda count: [case()] * count)
+    return stop
+
+
+def test_a_task_that_fails_loses_no_other(quick_tasks, model_folder, tmp_path, capsys: pytest.CaptureFixture[str]):
+    page = tmp_path / "page.html"
+    assert main(["evaluate", "tasks", "--num-cases", "2", "--model", str(model_folder), "--page", str(page), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert err.splitlines()[-1] == "reverie: 1 of 3 tasks failed: inpaint (no case has room for a second thing: give more cases)"
+    answer, kept = json.loads(out), json.loads((tmp_path / "page.json").read_text("utf-8"))
+    for figures in (answer, kept):
+        assert figures["animate"]["motion"]["share"] == 1.0
+        assert figures["inpaint"]["failed"] == "ValueError: no case has room for a second thing: give more cases"
+        assert figures["fill"]["gap"]["gain"] == 1.5
+        assert figures["unfinished"] == []
+    assert (answer["exit_code"], answer["files"]) == (1, [str(page), str(tmp_path / "page.json")])
+    assert "inpaint: failed: ValueError: no case has room" in page.read_text("utf-8")
+    assert page.read_text("utf-8").count("<h2>animate</h2>") == 1
+
+
+def test_what_was_measured_survives_an_interruption(quick_tasks, model_folder, tmp_path, capsys: pytest.CaptureFixture[str]):
+    quick_tasks.append(True)
+    page = tmp_path / "page.html"
+    assert main(["evaluate", "tasks", "--num-cases", "2", "--only", "animate", "fill", "--model", str(model_folder), "--page", str(page), "--json"]) == 130
+    answer, kept = json.loads(capsys.readouterr().out), json.loads((tmp_path / "page.json").read_text("utf-8"))
+    for figures in (answer, kept):
+        assert figures["animate"]["motion"]["share"] == 1.0
+        assert figures["unfinished"] == ["fill"]
+    assert "<li>fill: not finished</li>" in page.read_text("utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page.json"]
+
+
+def test_a_page_that_cannot_be_written_is_known_before_the_work(quick_tasks, model_folder, tmp_path, capsys: pytest.CaptureFixture[str]):
+    assert main(["evaluate", "tasks", "--num-cases", "2", "--model", str(model_folder), "--page", str(tmp_path / "nowhere" / "page.html")]) == 2
+    out, err = capsys.readouterr()
+    assert (out, "does not exist" in err) == ("", True)
