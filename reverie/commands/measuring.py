@@ -76,10 +76,7 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
-    """Filmed cases to the figures of every task and the goals that they miss (drift, which takes long, only where it is asked for).
-
-    A task that fails is recorded as failed, the others are measured; RuntimeError at the end.
-    """
+    """Filmed cases to the figures of every task and the goals that they miss (drift, which takes long, only where it is asked for). RuntimeError, at the end, if one failed."""
     from reverie.config import did_you_mean
     from reverie.evaluation import drift, tasks
     from reverie.evaluation.prompts import look_by
@@ -103,8 +100,7 @@ def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
         for done, name in enumerate(names, 1):
             videos: list[Any] = []
             try:
-                films = options.num_cases if options.num_cases is not None else drift.CASES
-                figures[name] = drift.measure(dreamer, films, videos) if name == "drift" else tasks.MEASURES[name](dreamer, cases, videos, look)
+                figures[name] = drift.measure(dreamer, options.num_cases or drift.CASES, videos) if name == "drift" else tasks.MEASURES[name](dreamer, cases, videos, look)
             except Exception as problem:
                 if options.debug:
                     raise
