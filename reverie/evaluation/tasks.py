@@ -103,7 +103,7 @@ def constancy(frames: np.ndarray, motion: str) -> float:
     """How constantly the thing of a loop goes left or right over three turns: its net way over all its way, 1 always, -1 always the other way;
     0 if it hardly moves. Leaps, as from one side of the picture to the other, are no way.
     """
-    steps = [float(step) for step in np.diff(places_of(np.concatenate([frames] * 3))[:, 0]) if abs(step) < LEAP]
+    steps = [float(step) for step in np.diff(np.tile(places_of(frames)[:, 0], 3)) if abs(step) < LEAP]
     total = sum(map(abs, steps))
     return (-1 if motion == "left" else 1) * sum(steps) / total if total > 0.3 else 0.0
 
@@ -147,7 +147,7 @@ def doubleness(frames: np.ndarray, *ends: np.ndarray) -> float:
     for t in range(count):
         for a, b in [*itertools.product(range(t), range(t + 1, count)), *([(count + t, 2 * count + t)] if ends else [])]:
             size, toward = max(1e-6, apart[a, b]), (apart[t, a] + apart[a, b] - apart[t, b]) / 2
-            part = float(np.clip(toward / size, 0, 1))
+            part = min(1.0, max(0.0, toward / size))
             values.append(4 * part * (1 - part) * max(0.0, 1 - (apart[t, a] - 2 * part * toward) / size - part * part) * min(1.0, size / usual))
     return float(max(values))
 
