@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log.addHandler(handler)
     try:
         options = _parse(parser, arguments)
+        options.so_far = result  # what --json prints of a command that fails or is interrupted halfway
         log.setLevel(logging.WARNING if options.quiet else logging.INFO)
         prog = options.parser.prog
         result = options.run(options)
@@ -274,7 +275,7 @@ def build_parser() -> Parser:
     measures.add_argument("--only", nargs="+", default=[], help="some of the tasks; drift, which takes long, is measured only if it is named here")
     measures.add_argument("--num-cases", type=int, default=None, help="of each task; by default 32, of drift 2")
     measures.add_argument("--quick", action="store_true", help="8 cases of each")
-    measures.add_argument("--page", type=Path, default=None, help="also write an .html page with the table and a sheet of each task, nothing chosen")
+    measures.add_argument("--page", type=Path, default=None, help="also write an .html page (table and sheets, nothing chosen) and a .json beside it, after every task")
     measures.add_argument("--model", type=Path, default=None)
     return parser
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from reverie.commands.talking import load, progress, say
@@ -75,13 +76,11 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
-    """Filmed cases to the figures of every task and the goals that they miss (drift, which takes long, only where it is asked for)."""
+    """Filmed cases to the figures of every task and the goals that they miss (drift, which takes long, only where it is asked for). RuntimeError, at the end, if one failed."""
     from reverie.config import did_you_mean
     from reverie.evaluation import drift, tasks
-    from reverie.evaluation.page import page_of
     from reverie.evaluation.prompts import look_by
     from reverie.evaluation.sheet import contact_sheet
-    from reverie.video import whole_file
 
     names = options.only or list(tasks.MEASURES)
     for name in names:
@@ -94,23 +93,38 @@ def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"{options.page}: a page is an .html")
     look, dreamer = look_by(options.probe), load(options.model)
     cases = tasks.film_cases(count) if names != ["drift"] else []
-    figures: dict[str, Any] = {"model": dreamer.digest, "cases": len(cases), "footage": tasks.FOOTAGE, "read_by": str(options.probe or "image processing")}
-    sheets: dict[str, Any] = {}
+    figures, sheets, failed = options.so_far, dict[str, Any](), list[str]()  # what is measured outlives whatever stops the rest
+    figures |= {"model": dreamer.digest, "cases": len(cases), "footage": tasks.FOOTAGE, "read_by": str(options.probe or "image processing"), "unfinished": names}
+    _write_report(options.page, figures, sheets)  # a page that cannot be written is known before the work
     with progress("measuring") as advance:
-        for done, name in enumerate(names):
+        for done, name in enumerate(names, 1):
             videos: list[Any] = []
-            figures[name] = (
-                drift.measure(dreamer, options.num_cases if options.num_cases is not None else drift.CASES, videos)
-                if name == "drift"
-                else tasks.MEASURES[name](dreamer, cases, videos, look)
-            )
+            try:
+                figures[name] = drift.measure(dreamer, options.num_cases or drift.CASES, videos) if name == "drift" else tasks.MEASURES[name](dreamer, cases, videos, look)
+            except Exception as problem:
+                if options.debug:
+                    raise
+                figures[name] = {"failed": f"{type(problem).__name__}: {problem}"}
+                failed.append(f"{name} ({problem})")
             figures[name]["missed"] = tasks.missed(name, figures[name])
+            figures["unfinished"] = names[done:]
             say(options, f"{name}: {json.dumps(figures[name])}")
             labels = [f"{video.metadata.get('task', name)}: {video.metadata.get('prompt', '')}" for video in videos]
             sheets |= {name: contact_sheet(videos[:6], labels[:6], columns=6, pairs=2)} if videos else {}
-            advance(done + 1, len(names))
-    if options.page:
-        with whole_file(options.page) as temporary:
-            temporary.write_text(page_of(figures, sheets), "utf-8")
-        figures["files"] = [str(options.page)]
+            _write_report(options.page, figures, sheets)
+            advance(done, len(names))
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(names)} tasks failed: {'; '.join(failed)}")
     return figures
+
+
+def _write_report(page: Path | None, figures: dict[str, Any], sheets: dict[str, Any]) -> None:
+    """What is measured so far, as the page and, beside it, as JSON of the same name; each whole or not at all."""
+    from reverie.evaluation.page import page_of
+    from reverie.video import whole_file
+
+    if page:
+        for path, text in ((page, page_of(figures, sheets)), (page.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")):
+            with whole_file(path) as temporary:
+                temporary.write_text(text, "utf-8")
+        figures["files"] = [str(page), str(page.with_suffix(".json"))]

@@ -28,10 +28,12 @@ def rows_of(name: str, figures: dict[str, Any]) -> Iterator[tuple[str, str, str,
 
 def page_of(figures: dict[str, Any], sheets: dict[str, Image.Image]) -> str:
     """The page: a table of all measures, then the sheets, nothing chosen."""
-    rows = [row for name, inner in figures.items() if isinstance(inner, dict) for row in rows_of(name, inner)]
+    measured = {name: inner for name, inner in figures.items() if isinstance(inner, dict)}
+    rows = [row for name, inner in measured.items() for row in rows_of(name, inner)]
     table = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     head = "".join(f"<th>{word}</th>" for word in ("task", "measure", "value", "spread", "cases"))
-    goals = "".join(f"<li>{html.escape(f'{name}: {goal}')}</li>" for name, inner in figures.items() if isinstance(inner, dict) for goal in inner.get("missed", ()))
+    wrong = [(name, text) for name, inner in measured.items() for text in [*([f"failed: {inner['failed']}"] if "failed" in inner else []), *inner.get("missed", ())]]
+    goals = "".join(f"<li>{html.escape(f'{name}: {text}')}</li>" for name, text in [*wrong, *((name, "not finished") for name in figures.get("unfinished", ()))])
     pictures = "".join(f'<h2>{html.escape(name)}</h2><img alt="{html.escape(name)}" src="data:image/jpeg;base64,{_jpeg(sheet)}">' for name, sheet in sheets.items())
     about = html.escape(
         f"Model {figures.get('model')}, {figures.get('cases')} cases that it has not seen ({figures.get('footage')}), words read by {figures.get('read_by')}, "
