@@ -81,6 +81,12 @@ def test_a_still_becomes_a_still(words: list[str], dreamer: Reverie, tmp_path: P
     assert "a .png holds one frame, this clip has 3" in capsys.readouterr().err
 
 
+def test_names_end_as_what_they_name_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    names = [str(making.named("A ball", 3, size, frames)) for size, frames in (("32x16", 8), ("33x16", 8), ("32x17", 8), ("33x17", 1))]
+    assert names == ["a-ball_3_32x16.mp4", "a-ball_3_33x16.mkv", "a-ball_3_32x17.mkv", "a-ball_3_33x17.png"]
+
+
 # -- pictures that come alive ---------------------------------------------------------------------------------------------
 
 
