@@ -14,7 +14,7 @@ def main(folder: Path, picture: Path | None = None, model: Path | None = None, *
     if picture is None:
         image = dreamer.generate("a yellow cone on the grass", num_frames=1, **settings)
     else:
-        image = fit(reverie.read(picture, max_frames=1))  # scaled down to what the model knows
+        image = fit(reverie.read(picture, max_frames=1))  # in its shape, smaller if it is large
     alive = dreamer.animate(image, "a yellow cone jumps on the grass", num_frames=17, **settings)
     assert (alive.frames[0] == image.frames[0]).all()
     alive.save(folder / "alive.mkv")

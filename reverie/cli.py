@@ -148,13 +148,18 @@ def build_parser() -> Parser:
     generate.add_argument("--variation", type=float, default=0.0, help="0 to 1: how far each video turns from the one of the seed")
     generate.add_argument("--num-videos", type=int, default=1, help="how many, with seeds counted up; their names get a number")
 
-    animate = command(commands, "animate", making.animate, "make a video that begins with a given image", [seeded, sampling])
+    animate = command(commands, "animate", making.animate, "make a video in which a given image comes alive", [seeded, sampling])
     animate.add_argument("image", type=Path, help="an image or a video, of which the first frame is used")
     animate.add_argument("prompt", help="what is to happen")
     animate.add_argument("--fps", type=float, default=8.0, help="frames per second")
-    animate.add_argument("--also", type=Path, nargs="+", action="extend", default=[], metavar="IMAGE", help="more images")
-    animate.add_argument("--at", type=float, nargs="+", action="extend", default=[], metavar="SECONDS", help="when each of them is seen")
-    animate.add_argument("--num-frames", type=int, default=17, help="frames of the video, the image included")
+    animate.add_argument("--also", type=Path, nargs="+", action="extend", default=[], metavar="IMAGE", help="more images of the same shape")
+    animate.add_argument("--at", type=float, nargs="+", action="extend", default=[], metavar="SECONDS", help="when each image is seen; for each but the first, it begins the video")
+    animate.add_argument(
+        "--size", default=None, help="width x height in pixels, of the image's shape; by default the image's own, or about 230,000 pixels (640x360) if it is larger"
+    )
+    length = animate.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, default=None, help="length of the video, instead of a number of frames")
+    length.add_argument("--num-frames", type=int, default=17, help="frames of the video, images included")
 
     _add_editing(command, commands, sampling, seeded)
 
@@ -313,6 +318,7 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     inpaint = verb("inpaint", editing.inpaint, "dream a region of a clip", "clip", prompt="what is to be seen there")
     inpaint.add_argument("--box", default=None, help="LEFT,TOP,WIDTH,HEIGHT in pixels")
     inpaint.add_argument("--mask", type=Path, default=None, help="image or video of the clip's size, white where to dream")
+    inpaint.add_argument("--span", default=None, metavar="FROM-TO", help="seconds in which to dream, for example 0.5-1.5; all if not given")
     inpaint.add_argument("--strength", default="1", help="0 to 1, subtle, mild or strong")
     outpaint = verb("outpaint", editing.outpaint, "dream a larger frame around a clip", "clip", prompt="what is to be seen")
     outpaint.add_argument("--size", required=True, help="width x height in pixels")

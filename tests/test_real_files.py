@@ -9,7 +9,7 @@ import torch
 
 import reverie
 from reverie.cli import main
-from reverie.commands import editing, making
+from reverie.commands import making
 from reverie.sampling import tasks
 from reverie.sampling.reverie import Reverie, fit
 from reverie.video import reading
@@ -51,8 +51,7 @@ ALL = [pytest.param(name, verb, marks=() if (name, verb) in QUICK else pytest.ma
 
 @pytest.mark.parametrize(("name", "verb"), ALL)
 def test_real_files_through_every_verb(name: str, verb: str, dreamer: Reverie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    for module in (editing, making):
-        monkeypatch.setattr(module, "load", lambda folder: dreamer)
+    monkeypatch.setattr(making, "load", lambda folder: dreamer)
     ending, make = FILES[name]
     path, out = tmp_path / f"given{ending}", tmp_path / "out.mkv"
     make(path)
@@ -87,7 +86,7 @@ def test_real_files_through_every_verb(name: str, verb: str, dreamer: Reverie, t
     assert made.size == {"outpaint": values["WIDER"], "refine": values["SIZE"], "animate": fit(given).size}.get(verb, given.size)
     if verb in ("extend", "connect", "loop"):
         assert np.array_equal(made.frames[:count], given.frames)
-    if verb not in ("animate", "loop", "blend"):
+    if verb not in ("animate", "blend"):
         assert (made.audio is None) == (given.audio is None)
 
 
@@ -100,7 +99,7 @@ def test_what_is_longer_than_memory_is_refused_before_the_model_is_loaded(verb: 
     odd.film(path, frames(3, 32, 32), pix_fmt="bgr0")
     words = [verb, *([] if verb == "loop" else [str(path)]), *[{"FILE": str(path)}.get(word, word) for word in VERBS[verb]], "-o", str(tmp_path / "out.mkv"), "--num-steps", "1"]
     words = [{"SECOND": "1", "TURN": "2", "FOUR": "1", "SIZE": "64x64", "WIDER": "64x64"}.get(word, word) for word in words]
-    monkeypatch.setattr(editing, "load", lambda folder: pytest.fail("loaded"))
+    monkeypatch.setattr(making, "load", lambda folder: pytest.fail("loaded"))
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "given.mkv" in line
@@ -108,7 +107,7 @@ def test_what_is_longer_than_memory_is_refused_before_the_model_is_loaded(verb: 
 
 
 def test_a_mask_may_move(dreamer: Reverie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(editing, "load", lambda folder: dreamer)
+    monkeypatch.setattr(making, "load", lambda folder: dreamer)
     clip, mask, short, out = (tmp_path / f"{name}.mkv" for name in ("clip", "mask", "short", "out"))
     given = made_clip(1, frames=9, height=32, width=48)
     given.save(clip)

@@ -123,9 +123,9 @@ def test_an_animated_image_is_kept_exactly(dreamer: Reverie):
     assert video.latents.shape[1] == 3
 
 
-def test_large_images_are_scaled_to_what_the_model_knows():
+def test_large_images_are_scaled_in_their_shape():
     assert fit(Video(np.zeros((1, 96, 160, 3), np.uint8))).size == "160x96"
-    assert fit(Video(np.zeros((1, 1080, 1920, 3), np.uint8))).size == "176x96"
+    assert fit(Video(np.zeros((1, 1080, 1920, 3), np.uint8))).size == "640x360"
 
 
 def test_words_that_were_never_met(dreamer: Reverie):

@@ -441,7 +441,7 @@ def test_what_was_lost_of_a_kept_region_fades_across_its_border():
         (lambda d: d.fill(clip(2), "a", missing=[0, 1]), "every frame is missing"), (lambda d: d.edit(clip(), "a", strength=1.5), "number from 0"),
         (lambda d: d.inpaint(clip(), np.zeros((1, 32, 48), bool), "a"), "mask is empty"), (lambda d: d.inpaint(clip(), np.ones((1, 32, 48), np.uint8), "a"), "mask is uint8: bool is needed"), (lambda d: d.inpaint(clip(), np.ones((1, 3, 3), bool), "a"), "mask is"),
         (lambda d: d.outpaint(clip(), "a", size="32x32"), "must be larger"), (lambda d: d.outpaint(clip(), "a", size="64x64", left=30), "does not lie inside"),
-        (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.extend(clip(1, "2064x16"), "a", seconds=1), "at most 2048"), (lambda d: d.animate([(clip(), 0.1)], "a"), "not at a frame"), (lambda d: d.animate([(clip(), 5)], "a"), "between 0 and 16"),
+        (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.extend(clip(1, "2064x16"), "a", seconds=1), "at most 2048"), (lambda d: d.animate([(clip(), 0.1)], "a"), "none of the 17 frames at 8 fps: use 0.125"), (lambda d: d.animate([(clip(), 5)], "a"), "use 2$"),
         (lambda d: d.animate([(clip(), math.nan)], "a"), "at nan seconds: finite"), (lambda d: d.animate([(clip(), math.inf)], "a"), "finite"), (lambda d: d.animate([], "a"), "at least one"),
         (lambda d: recut(clip(), [(0, math.inf)]), "0-inf: finite"), (lambda d: recut(clip(), [(math.nan, 1)]), "finite"),
         (lambda d: d.animate([(clip(), 0), (clip(size="32x32"), 1)], "a"), "one size"), (lambda d: d.generate("a", variation=2.0), "variation is 2"), (lambda d: d.generate("a", solver="rk4"), "euler or heun"),

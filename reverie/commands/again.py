@@ -21,7 +21,7 @@ def rerun(options: argparse.Namespace) -> dict[str, Any]:
     inputs = {given["word"]: _input(given, options) for given in made.get("inputs", [])}
     again = _parsed([str(inputs.get(number, word)) for number, word in enumerate(words)], set(inputs.values()), options.parse, name)
     again.model, again.json, again.quiet, again.debug, again.no_metadata = options.model, options.json, True, options.debug, False
-    _prepare(made)
+    use_threads(made)
     ending = options.file.suffix or ".mkv"
     output = options.output or default_name(str(made.get("prompt", "")), made["seed"] if isinstance(made.get("seed"), int) else 0, facts["size"], ending)
     if options.output and options.output.exists() and options.output.samefile(options.file):
@@ -90,8 +90,8 @@ def _input(given: dict[str, Any], options: argparse.Namespace) -> Path:
     raise ValueError(f"{shown(options.file)}: was made from {shown(plain)} (sha256 {given['digest'][:16]}...): put that file beside it, or give it with --input")
 
 
-def _prepare(made: dict[str, Any]) -> None:
-    """As many threads as then: sums in another order are rounded differently."""
+def use_threads(made: dict[str, Any]) -> None:
+    """As many threads as when that was made: sums in another order are rounded differently."""
     import torch
 
     threads = made.get("threads")

@@ -1,4 +1,4 @@
-"""Commands that dream: generate, animate."""
+"""Commands that dream: generate, animate, and what all that make one clip share."""
 
 import argparse
 import hashlib
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from reverie.commands.again import use_threads
 from reverie.commands.talking import announce, load, note, progress, read_given, recorded_command, save, say, say_unknown
 
 GROWING = (".mp4", ".webm", ".mkv")  # formats that can be written as they are made
@@ -49,7 +50,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     """Words to one or more videos or images."""
     from reverie.sampling import tasks
     from reverie.sampling.sampler import SamplerConfig
-    from reverie.video import check_target, default_name
+    from reverie.video import check_target, shown
 
     config = SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale, solver=options.solver)
     width, height = tasks.parse_size(options.size)
@@ -60,7 +61,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"--num-videos {count}: between 1 and 64 are allowed")
     tasks.check_request(options.prompt, frames, options.fps)
     if options.output is None:
-        names = [default_name(options.prompt, options.seed + n, f"{width}x{height}", ".mp4") for n in range(count)]
+        names = [named(options.prompt, options.seed + n, f"{width}x{height}", frames) for n in range(count)]
     else:
         names = [options.output] if count == 1 else [options.output.with_stem(f"{options.output.stem}-{n}") for n in range(count)]
     for name in names:
@@ -76,36 +77,48 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     else:
         announce(dreamer, canvases, config, TOGETHER)
     long = not large and not canvases[0].at_once and names[0].suffix.lower() in GROWING
+    packs = [range(first, min(count, first + together)) for together in (1 if long or large else TOGETHER,) for first in range(0, count, together)]
     strip, start = Strip(options), time.perf_counter()
     with progress("dreaming") as advance:
-        for number, canvas in enumerate(canvases if long or large else ()):
+        for number, pack in enumerate(packs):
 
             def on(done: int, total: int, before: int = number) -> None:
-                advance(before * total + done, count * total)
+                advance(before * total + done, len(packs) * total)
 
-            which = None if count == 1 else number
-            if long:
-                metadata = film_long(options, dreamer, canvas, config, names[number], which, on, strip.watch)
+            if (long or large) and count > 1 and (made := _made_before(options, dreamer, names[number], number)):
+                metadata = made
+                note(f"{shown(names[number])}: was made by this command before and is kept")
+            elif long:
+                metadata = film_long(options, dreamer, canvases[number], config, names[number], None if count == 1 else number, on, strip.watch)
             else:
-                settings = {"num_steps": options.num_steps, "guidance_scale": options.guidance_scale, "negative_prompt": options.negative_prompt, "solver": options.solver}
-                telling = {"progress": on, "watch": strip.watch, "announce": lambda parts, how: announce(dreamer, list(parts), how)}
-                video = dreamer.generate(options.prompt, num_frames=frames, size=f"{width}x{height}", fps=options.fps, **noise[number], **settings, **telling)
-                save(options, video, names[number], which)
-                metadata = video.metadata
-        for first in range(0, 0 if long or large else count, TOGETHER):
-            part = canvases[first : first + TOGETHER]
-            videos = dreamer.film(part, config, lambda done, total, before=first // TOGETHER: advance(before * total + done, -(-count // TOGETHER) * total), watch=strip.watch)
-            for number, video in enumerate(videos, first):
-                save(options, video, names[number], None if count == 1 else number)
-            metadata = videos[0].metadata
-    seconds = round(time.perf_counter() - start, 3)
-    return {
-        "files": [*map(str, names), *strip.save(options, names[0])],
-        "elapsed_seconds": seconds,
-        "unknown_words": dreamer.unknown_words(options.prompt),
-        **metadata,
-        "seed": options.seed,
-    }
+                if large:
+                    telling = {"progress": on, "watch": strip.watch, "announce": lambda parts, how: announce(dreamer, list(parts), how)}
+                    given = {"num_frames": frames, "size": f"{width}x{height}", "fps": options.fps, **_settings(options), **noise[number]}
+                    videos = [dreamer.generate(options.prompt, **given, **telling)]
+                else:
+                    videos = dreamer.film([canvases[n] for n in pack], config, on, watch=strip.watch)
+                for n, video in zip(pack, videos, strict=True):
+                    save(options, video, names[n], None if count == 1 else n)
+                metadata = videos[0].metadata
+    told = {"elapsed_seconds": round(time.perf_counter() - start, 3), "unknown_words": dreamer.unknown_words(options.prompt), **metadata, "seed": options.seed}
+    return {"files": [*map(str, names), *strip.save(options, names[0])], **told}
+
+
+def _made_before(options: argparse.Namespace, dreamer: Any, path: Path, number: int) -> dict[str, Any] | None:
+    """What the file remembers, if this command made it with these weights as this one of its videos: it would become the same again."""
+    from reverie.video import probe
+
+    try:
+        made = probe(path).get("made", {})
+    except ValueError:  # none is there, or none that can be read: it is made
+        return None
+    wanted = {**dreamer.signature(), **recorded_command(options), "position": number}
+    return made if all(made.get(key) == value for key, value in wanted.items() if key != "threads") else None
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")
+    return {name: value for name in names if (value := getattr(options, name)) is not None}  # a storyboard says its own seed
 
 
 def film_long(
@@ -115,15 +128,11 @@ def film_long(
 
     `output` appears when it is whole, and those two go. Returns what the clip remembers.
     """
-    import torch
-
     from reverie.sampling.stream import Journal, Windows
     from reverie.video import GrowingFile, shown
 
     partial, kept = output.with_stem(f"{output.stem}.part"), output.with_name(f"{output.stem}.part.latents")
-    threads = Journal.begun(kept).get("threads")
-    if isinstance(threads, int) and 1 <= threads <= 1024:
-        torch.set_num_threads(threads)  # sums in another order are rounded differently
+    use_threads(Journal.begun(kept))
     metadata = {**dreamer.remembered(canvas, config), **recorded_command(options), **({} if position is None else {"position": position})}
     journal = Journal(kept, metadata)
     windows, frames = Windows(canvas), 0
@@ -148,33 +157,52 @@ def film_long(
 
 
 def animate(options: argparse.Namespace) -> dict[str, Any]:
-    """An image to a video that begins with it."""
+    """An image to a video in which it comes alive."""
     from reverie.sampling import tasks
     from reverie.sampling.reverie import fit
+    from reverie.video import shown
+
+    frames = options.num_frames if options.seconds is None else tasks.num_frames_of(options.seconds, options.fps)
+    tasks.check_request(options.prompt, frames, options.fps)
+    paths = [options.image, *options.also]
+    if len(options.at) not in (len(paths), len(paths) - 1):
+        raise ValueError(f"--at names {len(options.at)} times for {len(paths)} images: each image needs one, or each but the first, which then begins the video")
+    times = [*[0.0] * (len(paths) - len(options.at)), *options.at]
+    given = read_given(options.image, max_frames=1)
+    first = fit(given, options.size)
+    if first.size != given.size:
+        note(f"{shown(options.image)} is {given.size}; animating it at {first.size}" + ("" if options.size else " (--size makes it larger)"))
+    options.size, options.num_frames, options.seconds = first.size, frames, None  # what the file remembers
+    images = list(zip([first, *(fit(read_given(path, max_frames=1), first.size) for path in options.also)], times, strict=True))
+    return dream(options, first.size, frames, options.fps, lambda dreamer, how: dreamer.animate(images, options.prompt, num_frames=frames, fps=options.fps, **how))
+
+
+def dream(options: argparse.Namespace, size: str, num_frames: int, fps: float, make: Callable[[Any, dict[str, Any]], Any]) -> dict[str, Any]:
+    """One clip of this shape, made by `make(dreamer, settings)`, saved and told about; where it goes is checked before the work."""
     from reverie.sampling.sampler import SamplerConfig
-    from reverie.video import check_target, default_name, shown
+    from reverie.sampling.tasks import parse_size
+    from reverie.video import check_target
 
     SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)  # refused before the model is loaded
-    tasks.check_request(options.prompt, options.num_frames, options.fps)
-    image = read_given(options.image, max_frames=1)
-    small = fit(image)
-    if small is not image:
-        note(f"{shown(options.image)} is {image.size}; animating it at {small.size}")
-    height, width = small.frames.shape[1:3]
-    ending = ".mp4" if width % 2 == height % 2 == 0 else ".mkv"  # H.264 has even sides only
-    output = options.output or default_name(options.prompt, options.seed, small.size, ending)
-    check_target(output, options.num_frames, width, height, options.fps)
-    if len(options.also) != len(options.at):
-        raise ValueError(f"--also names {len(options.also)} images, --at {len(options.at)} times: each image needs one")
-    images = [(small, 0.0), *((fit(read_given(path, max_frames=1)), seconds) for path, seconds in zip(options.also, options.at, strict=True))]
+    width, height = parse_size(size)
+    check_target(options.output or named("", 0, size, num_frames), num_frames, width, height, fps)
     dreamer = load(options.model)
-    say_unknown(dreamer, options.prompt)
+    words = getattr(options, "prompt", None) or ""
+    say_unknown(dreamer, words)
     strip = Strip(options)
     with progress("dreaming") as advance:
-        video = dreamer.animate(
-            images, options.prompt, num_frames=options.num_frames, fps=options.fps, seed=options.seed, num_steps=options.num_steps,
-            guidance_scale=options.guidance_scale, negative_prompt=options.negative_prompt, solver=options.solver, progress=advance, watch=strip.watch,
-            announce=lambda canvases, config: announce(dreamer, list(canvases), config),
-        )  # fmt: skip
+        telling = {"progress": advance, "watch": strip.watch, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)}
+        video = make(dreamer, {**_settings(options), **telling})
+    prompt = video.metadata["prompt"]
+    output = options.output or named(prompt if isinstance(prompt, str) else "storyboard", video.metadata["seed"], video.size, video.num_frames)
     save(options, video, output)
-    return {"files": [str(output), *strip.save(options, output)], "unknown_words": dreamer.unknown_words(options.prompt), **video.metadata}
+    if "draft" in video.metadata:
+        note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")
+    return {"files": [str(output), *strip.save(options, output)], "unknown_words": dreamer.unknown_words(words), **video.metadata}
+
+
+def named(words: str, seed: int, size: str, num_frames: int) -> Path:
+    """A new name for a clip that nobody named: an image is a .png, and H.264 has even sides only."""
+    from reverie.video import default_name
+
+    return default_name(words, seed, size, ".png" if num_frames == 1 else ".mkv" if any(int(side) % 2 for side in size.split("x")) else ".mp4")

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from reverie.commands.making import named
 from reverie.commands.talking import load, note, progress, save, say_unknown
 
 KEYS = {
@@ -26,7 +27,7 @@ def play(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.sampling.play import parse_script
     from reverie.sampling.sampler import SamplerConfig
     from reverie.sampling.tasks import check_request, parse_size
-    from reverie.video import check_target, default_name
+    from reverie.video import check_target
 
     script = None if options.actions is None else parse_script(options.actions)
     SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)
@@ -35,13 +36,12 @@ def play(options: argparse.Namespace) -> dict[str, Any]:
     live = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
     if script is None and not live:
         raise ValueError("no terminal to play in (or --json, which needs it): say what to do, for example --actions forward*4,left*2")
-    ending = ".mkv" if width % 2 or height % 2 else ".mp4"  # H.264 has even sides only
-    output = options.output or default_name(options.prompt, options.seed, f"{width}x{height}", ending)
+    output = options.output or named(options.prompt, options.seed, f"{width}x{height}", 4)
     check_target(output, 4, width, height, options.fps)
     dreamer = load(options.model)
-    say_unknown(dreamer, options.prompt)
     settings = {name: getattr(options, name) for name in ("size", "fps", "seed", "num_steps", "guidance_scale", "negative_prompt")}
     session = dreamer.play(options.prompt, **settings)
+    say_unknown(dreamer, options.prompt)
     if not session.steers:
         note("these weights have not learned actions: the film goes on by its words alone, whatever is pressed")
     if script is None:

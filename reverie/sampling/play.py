@@ -30,7 +30,7 @@ from reverie.patches.patches import PATCH, patchify, unpatchify
 from reverie.patches.positions import latent_times, token_positions
 from reverie.sampling.sampler import SamplerConfig
 from reverie.sampling.stream import Context
-from reverie.sampling.tasks import MAX_FRAMES, check_request, parse_size
+from reverie.sampling.tasks import MAX_FRAMES, NATIVE_AREA, check_request, draft_size, parse_size
 from reverie.transformer.dit import Cache
 from reverie.video import Video
 
@@ -50,6 +50,9 @@ class Play:
         self.dreamer, self.config, self.seed, self.fps = dreamer, config, seed, fps
         self.prompt, self.negative_prompt = prompt, negative_prompt
         self.width, self.height = parse_size(size)
+        if self.width * self.height > NATIVE_AREA:
+            smaller = "x".join(map(str, draft_size(self.width, self.height)))
+            raise ValueError(f"playing at {size}: at most {NATIVE_AREA:,} pixels, as 192x192 has, are dreamed live; use {smaller}, and `refine` the film")
         h, w = (-(-side // PADDING) * PADDING // SPATIAL for side in (self.height, self.width))
         self.shape, self.plane = (dreamer.channels, 1, h, w), (h // PATCH, w // PATCH)
         self.extras, self.times = extras_of(self.width, self.height, fps), latent_times(dreamer.window, fps)

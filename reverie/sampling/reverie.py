@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from reverie import __version__
@@ -27,12 +26,14 @@ from reverie.text.encoder import TextEncoder, sentence_encoder
 from reverie.text.vocabulary import unknown_words
 from reverie.transformer.dit import Transformer, TransformerConfig
 from reverie.video import Video, frames_digest
+from reverie.video.clip import NEAR
 
 if TYPE_CHECKING:
     from reverie.sampling.play import Play
 
 BUNDLED = Path(__file__).parent.parent / "weights"
 STRAYED = 0.08  # of a range of 2: latents whose colours are further than this from the frames are of other frames (docs/log.md)
+PICTURE_AREA = 480 * 480  # pixels: larger pictures are animated at about this area unless a size is asked for; 4 times the time of a draft alone
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 CANVAS_SETTINGS = ("seed", "negative_prompt", "variation", "other_seed")
 SAMPLER_SETTINGS = ("num_steps", "guidance_scale", "guidance_interval", "solver")
@@ -193,52 +194,56 @@ class Reverie:
         command = ["generate", *(f"--{name}={value}" for name, value in options.items()), "--", prompt]  # what `reverie rerun` runs
         return replace(clip, metadata={**clip.metadata, "command": command, "frames": frames_digest(clip.frames)})
 
-    def animate(self, image: Video | Sequence[tuple[Video, float]], prompt: str, *, num_frames: int = 17, fps: float = 8.0, **settings: Unpack[Settings]) -> Video:
-        """An image (the first frame of a video) comes alive; or several of them, each at its second. They are shown exactly.
-
-        Use `fit` on a picture that is too large.
+    def animate(
+        self, image: Video | Sequence[tuple[Video, float]], prompt: str, *, seconds: float | None = None, fps: float = 8.0, num_frames: int | None = None, **settings: Unpack[Settings]
+    ) -> Video:  # fmt: skip
+        """An image (the first frame of a video) comes alive for `seconds` (or `num_frames`; else 17 frames); or several, each at its second. They are shown
+        exactly; use `fit` on a picture that is too large.
         """
-        images = [(image, 0.0)] if isinstance(image, Video) else image
-        if not all(math.isfinite(seconds) for _, seconds in images):
-            raise ValueError(f"images at {', '.join(f'{seconds:g}' for _, seconds in images)} seconds: finite numbers are needed")
-        places = [(picture, round(seconds * fps)) for picture, seconds in images]
-        for (_, place), (_, seconds) in zip(places, images, strict=True):
-            if abs(place - seconds * fps) > 1e-6:
-                raise ValueError(f"an image at {seconds} seconds at {fps:g} fps is not at a frame: use {place / fps:g}")
-        return self._dream("animate", tasks.images_to_video, settings, places, prompt, encode=self.encode, num_frames=num_frames, fps=fps)
+        frames = num_frames if num_frames is not None else 17 if seconds is None else tasks.num_frames_of(seconds, fps)
+        tasks.check_request(prompt, frames, fps)
+        images, places = [(image, 0.0)] if isinstance(image, Video) else image, []
+        if not all(math.isfinite(at) for _, at in images):
+            raise ValueError(f"images at {', '.join(f'{at:g}' for _, at in images)} seconds: finite numbers are needed")
+        for picture, at in images:
+            place = min(max(0, round(at * fps)), frames - 1)
+            if abs(place - at * fps) > NEAR:
+                raise ValueError(f"an image at {at} seconds is at none of the {frames} frames at {fps:g} fps: use {place / fps:.10g}")
+            places.append((picture, place))
+        return self._dream("animate", tasks.images_to_video, settings, places, prompt, encode=self.encode, num_frames=frames, fps=fps)
 
     def extend(self, video: Video, prompt: str | None = None, *, seconds: float = 0.0, before: float = 0.0, **settings: Unpack[Settings]) -> Video:
         """`seconds` more at the end of a clip, and `before` seconds more in front of it; its own frames are kept."""
         if seconds == before == 0:
             raise ValueError("seconds and before are 0: say how much longer the clip is to be, and where")
-        own = _prompts(video)
-        given, place = video, 0
-        if seconds:
-            words = own[-1] if prompt is None else prompt
-            video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, after=tasks.num_frames_of(seconds, video.fps))
-        if before:
-            words, place = own[0] if prompt is None else prompt, tasks.num_frames_of(before, video.fps)
-            video = self._dream("extend", tasks.extend, settings, video, words, encode=self.encode, before=place)
+        own, given = _prompts(video), video
+        after, place = (tasks.num_frames_of(length, video.fps) if length else 0 for length in (seconds, before))  # refused before the work
+        tasks.check_request(own[-1] if prompt is None else prompt, video.num_frames + after + place, video.fps)
+        if after:
+            video = self._dream("extend", tasks.extend, settings, video, own[-1] if prompt is None else prompt, encode=self.encode, after=after)
+        if place:
+            video = self._dream("extend", tasks.extend, settings, video, own[0] if prompt is None else prompt, encode=self.encode, before=place)
         return with_sound(video, [(place, given)])
 
     def loop(
         self, prompt: str, video: Video | None = None, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, **settings: Unpack[Settings]
     ) -> Video:  # fmt: skip
         """An endless loop of `seconds` from words, or one that holds a given clip or image (which then decides size and fps)."""
+        frames = tasks.num_frames_of(seconds, fps if video is None else video.fps, FRAMES)
         if video is not None:
-            return self._dream("loop", tasks.loop, settings, video, prompt, encode=self.encode, num_frames=tasks.num_frames_of(seconds, video.fps, FRAMES))
+            return with_sound(self._dream("loop", tasks.loop, settings, video, prompt, encode=self.encode, num_frames=frames), [(0, video)])
         width, height = tasks.parse_size(size)
-        frames = tasks.num_frames_of(seconds, fps, FRAMES)
         return self._dream("loop", tasks.text_to_loop, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
 
     def connect(self, first: Video, second: Video, prompt: str, *, seconds: float = 1.0, **settings: Unpack[Settings]) -> Video:
         """The first clip, `seconds` of dreamed transition, the second clip."""
         between = tasks.num_frames_of(seconds, first.fps, FRAMES)
+        with_sound(first, [(0, first), (0, second)])  # two rates are refused before the work
         made = self._dream("connect", tasks.connect, settings, first, second, prompt, encode=self.encode, num_frames=between)
         return with_sound(made, [(0, first), (first.num_frames + between, second)])
 
     def blend(self, first: Video, second: Video, prompt: str, *, strength: float = 0.7, **settings: Unpack[Settings]) -> Video:
-        """The first clip becomes the second over their common length."""
+        """The first clip becomes the second over their common length, without sound."""
         return self._dream("blend", tasks.blend, settings, first, second, prompt, encode=self.encode, strength=strength)
 
     def fill(self, video: Video, prompt: str, *, missing: Sequence[int] = (), factor: int = 1, **settings: Unpack[Settings]) -> Video:
@@ -260,7 +265,10 @@ class Reverie:
     def outpaint(self, video: Video, prompt: str, *, size: str, left: int | None = None, top: int | None = None, **settings: Unpack[Settings]) -> Video:
         """A larger frame around a clip, which is kept, in the middle or at (left, top)."""
         width, height = tasks.parse_size(size)
-        return with_sound(self._dream("outpaint", tasks.outpaint, settings, video, prompt, encode=self.encode, width=width, height=height, left=left, top=top), [(0, video)])
+        around = tasks.outpaint(video, prompt, encode=self._blank, width=width, height=height, left=left, top=top, seed=0).given
+        assert around is not None  # the frame and the hole in it, which a draft shrinks together
+        padded, mask = Video(around.frames, video.fps), ~around.keep[:1]
+        return with_sound(self._dream("outpaint", tasks.inpaint, settings, padded, mask, prompt, encode=self.encode), [(0, video)])
 
     def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = tasks.REFINE, **settings: Unpack[Settings]) -> Video:
         """A draft at another size: enlarged, then repainted with the same weights; shrunk again it is the draft."""
@@ -291,7 +299,7 @@ class Reverie:
         unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "references", "context", "announce", "journal"}
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
-        rest = {"seed": 0, "window": self.window, "about": {"task": task}, **canvas_settings}
+        rest = {"seed": 0, "other_seed": canvas_settings.get("seed", 0) + 1, "window": self.window, "about": {"task": task}, **canvas_settings}
         full = make(*given, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)
         if max(full.width, full.height) > tasks.SIDES[1]:
             raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
@@ -308,13 +316,8 @@ class Reverie:
         """The task on a draft, from what was given made smaller; the draft, refined to the size of `full`; and what was given over it."""
         size, progress, context = (full.width, full.height), settings.get("progress"), settings.get("context")
         small = tasks.draft_size(*size)
-        scales = {"width": 0, "left": 0, "height": 1, "top": 1}
-        less = {name: round(value * small[scales[name]] / size[scales[name]]) if name in scales and value is not None else value for name, value in how.items()}
-        drafts = tasks.for_draft(given, size, small)
-        for name, axis in (("left", 0), ("top", 1)):  # of what is outpainted: rounding must not push it over the border
-            if less.get(name) is not None:
-                less[name] = min(less[name], small[axis] - drafts[0].frames.shape[2 - axis])
-        canvas = self._referring(make(drafts, less), settings)
+        less = {**how, **{name: side for name, side in zip(("width", "height"), small, strict=True) if name in how}}
+        canvas = self._referring(make(tasks.for_draft(given, size, small), less), settings)
         if "announce" in settings:
             settings["announce"]([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
         draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"), settings.get("journal"))[0]
@@ -462,24 +465,26 @@ class Reverie:
         """What is loaded: configs, sizes, digests."""
         networks = {"autoencoder": self.autoencoder, "transformer": self.transformer}
         parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
-        return {
-            "version": __version__,
-            "model": self.digest,
-            "window": self.window,
-            "parameters": parameters,
-            "config": {k: to_dict(n.config) for k, n in networks.items()},
-            "words": len(self.vocabulary),
-        }
+        config = {name: to_dict(network.config) for name, network in networks.items()}
+        return {"version": __version__, "model": self.digest, "window": self.window, "parameters": parameters, "config": config, "words": len(self.vocabulary)}
 
 
-def fit(image: Video) -> Video:
-    """The image, scaled down (Lanczos) to the area that the bundled model knows if it is larger; sides become multiples of 16."""
+def fit(image: Video, size: str | None = None) -> Video:
+    """A picture (Lanczos) at `size`, which must have its shape to a pixel; without, one beyond PICTURE_AREA, or a side of 2048, is scaled down to
+    about that, to the even sides that have its shape best. ValueError, naming a size that has it, for another shape.
+    """
     height, width = image.frames.shape[1:3]
-    if width * height <= tasks.NATIVE_AREA:
-        return image
-    scale = (128 * 128 / (width * height)) ** 0.5
-    size = tuple(max(16, round(side * scale / 16) * 16) for side in (width, height))
-    return Video(np.asarray(Image.fromarray(image.frames[0]).resize(size, Image.Resampling.LANCZOS))[None].copy(), image.fps)
+    if size is None:
+        scale = min(1.0, (PICTURE_AREA / (width * height)) ** 0.5, tasks.SIDES[1] / max(width, height))
+        heights = range(int(scale * height), int(0.9 * scale * height), -1) if scale < 1 else ()
+        even = [(2 * round(high * width / height / 2) or 2, high) for high in heights if high % 2 == 0]
+        sides = min(even, key=lambda sides: abs(sides[0] * height - sides[1] * width) / sides[1], default=(width, height))
+    else:
+        sides = tasks.parse_size(size)
+        if abs(sides[0] * height - sides[1] * width) > 1.5 * max(width, height):
+            wide = 2 * round(min(sides[0], sides[1] * width / height) / 2)
+            raise ValueError(f"a picture of {image.size} has not the shape of {size}: crop it, or use {wide}x{2 * round(wide * height / width / 2)}")
+    return image if sides == (width, height) else tasks.resized(image, *sides)
 
 
 def _prompts(video: Video) -> Sequence[str]:

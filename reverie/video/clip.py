@@ -1,5 +1,6 @@
 """A clip in memory: `Video`, and the `Audio` that belongs to it."""
 
+import math
 import os
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+NEAR = 1e-4  # of a frame: how far a time may be from it to be it; ten digits of the seconds are as exact as that
+OF_THE_WHOLE = ("actions", "command", "cuts", "frames", "inputs", "position", "spans")  # what a clip remembers that is not true of its parts
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Video:
         return self.num_frames / self.fps
 
     def cut(self, start: int, stop: int) -> "Video":
-        """Frames start to stop - 1 with their sound. The latents stay only if every frame does."""
+        """Frames start to stop - 1 with their sound. The latents stay only if every frame does; the command that made the whole goes."""
         if not 0 <= start < stop <= self.num_frames:
             raise ValueError(f"frames {start} to {stop} of {self.num_frames}: 0 <= start < stop <= {self.num_frames} is needed")
         audio = self.audio
@@ -67,7 +71,8 @@ class Video:
             first, last = (round(frame / self.fps * audio.rate) for frame in (start, stop))
             audio = Audio(audio.samples[first:last], audio.rate)
         whole = (start, stop) == (0, self.num_frames)
-        return replace(self, frames=self.frames[start:stop], audio=audio, latents=self.latents if whole else None)
+        kept = {key: value for key, value in self.metadata.items() if key not in OF_THE_WHOLE}
+        return replace(self, frames=self.frames[start:stop], audio=audio, latents=self.latents if whole else None, metadata={**kept, "num_frames": stop - start} if kept else {})
 
     def save(self, path: str | os.PathLike[str], metadata: bool = True) -> Path:
         """Write the clip to a file; the ending chooses the format. Raises ValueError for what the format cannot hold."""
@@ -83,3 +88,16 @@ class Video:
         with tempfile.TemporaryDirectory() as folder:
             data = base64.b64encode(even.save(Path(folder) / "clip.mp4").read_bytes()).decode()
         return f'<video controls loop autoplay muted src="data:video/mp4;base64,{data}"></video>'
+
+
+def frames_of_span(start: float, stop: float, num_frames: int, fps: float) -> tuple[int, int]:
+    """(first, last + 1) of the frames that begin from `start` to before `stop` seconds, what is NEAR one being it. ValueError for a span outside the clip or without one."""
+    name = f"span {start:.10g}-{stop:.10g}"
+    if not (math.isfinite(start) and math.isfinite(stop)):
+        raise ValueError(f"{name}: finite numbers of seconds are needed")
+    first, last = (round(place) if abs(place - round(place)) <= NEAR else math.ceil(place) for place in (start * fps, stop * fps))
+    if not 0 <= first < last:
+        raise ValueError(f"{name}: from less than to, neither negative, and at least one frame ({1 / fps:.10g} s) between them are needed")
+    if last > num_frames:
+        raise ValueError(f"{name}: the clip ends at {num_frames / fps:.10g} seconds")
+    return first, last

@@ -35,7 +35,7 @@ MAX_SAMPLES = 1 << 28  # of sound
 
 
 def main() -> None:
-    """Decode standard input as the JSON in the first argument asks: task (read, probe), max_frames, and limits."""
+    """Decode standard input as the JSON in the first argument asks: task (read, probe), max_frames or spans of seconds, and limits."""
     request = json.loads(sys.argv[1])
     _limit(request)
     out = sys.stdout.buffer
@@ -100,7 +100,7 @@ class Sink:
     """Sends frames of one size, counted against the limits. It remembers nothing of them but their number."""
 
     def __init__(self, request: dict[str, Any], send: Send) -> None:
-        self.request, self.send, self.count = request, send, 0
+        self.request, self.send, self.count, self.done = request, send, 0, False
         self.size: tuple[int, int] | None = None
 
     def add(self, pixels: np.ndarray) -> None:
@@ -117,9 +117,9 @@ class Sink:
 
     @property
     def full(self) -> bool:
-        """Whether as many frames are here as were asked for."""
+        """Whether as many frames are here as were asked for, or all that lie in the spans."""
         wanted = self.request["max_frames"]
-        return wanted is not None and self.count >= wanted
+        return self.done or (wanted is not None and self.count >= wanted)
 
 
 def check_amount(num_frames: int, width: int, height: int, request: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ def check_amount(num_frames: int, width: int, height: int, request: dict[str, An
 
 def _facts(sink: Sink, fps: float, pick: list[int] | None, notes: list[str], memory: str, **more: Any) -> dict[str, Any]:
     wanted = sink.request["max_frames"]
-    if pick is not None and sink.request["task"] == "read":
+    if pick is not None and sink.request["task"] == "read" and not sink.request.get("spans"):
         assert sink.size is not None
         pick = pick[:wanted]
         check_amount(len(pick), *sink.size, sink.request)
@@ -179,7 +179,8 @@ def _folder(handle: int, request: dict[str, Any], send: Send) -> dict[str, Any]:
             with os.fdopen(inner, "rb") as file:
                 if not stat.S_ISREG(os.fstat(inner).st_mode):
                     raise ValueError("it is not a file")
-                sniff_image(file.read(16))
+                if sniff(file.read(16))[0] != "image":
+                    raise ValueError("it is a video, not a picture")
                 file.seek(0)
                 picture = Picture(file, request["max_pixels"])
                 pixels, _ = next(picture.frames())
@@ -197,12 +198,6 @@ def _folder(handle: int, request: dict[str, Any], send: Send) -> dict[str, Any]:
         fps = 8.0
         notes.append("a folder says no rate: 8 fps assumed")
     return _facts(sink, fps, None, notes, memory, container="folder of images", num_frames=len(names))
-
-
-def sniff_image(head: bytes) -> None:
-    """ValueError unless a file that begins so is a picture."""
-    if sniff(head)[0] != "image":
-        raise ValueError("it is a video, not a picture")
 
 
 def _film(file: Any, demuxer: str, name: str, request: dict[str, Any], send: Send) -> dict[str, Any]:
@@ -224,11 +219,8 @@ def _film(file: Any, demuxer: str, name: str, request: dict[str, Any], send: Sen
         film = Film(container, stream, container.streams.audio[0] if sounding else None, request, send)
         facts = film.run()
         sound = container.streams.audio[0] if container.streams.audio else None
-        about = (
-            {}
-            if sound is None or sound.codec_context is None
-            else {"sound": {"codec": sound.codec_context.name, "rate": sound.codec_context.rate, "channels": sound.codec_context.channels}}
-        )
+        heard = None if sound is None else sound.codec_context
+        about = {} if heard is None else {"sound": {"codec": heard.name, "rate": heard.rate, "channels": heard.channels}}
         return {**facts, "container": name, "codec": context.name, **about}
 
 
@@ -238,10 +230,14 @@ class Film:
     def __init__(self, container: Any, stream: Any, sound: Any, request: dict[str, Any], send: Send) -> None:
         self.container, self.stream, self.sound, self.request, self.send = container, stream, sound, request, send
         self.sink = Sink(request, send)
+        self.spans: list[tuple[float, float]] = request.get("spans") or []
+        self.sent: list[int] = []  # numbers of the frames in spans
+        self.held: Any = None  # the latest frame, until it is known how long it is seen
         self.decoder = stream.codec_context
         if str(stream.metadata.get("alpha_mode", "")) == "1" and self.decoder.name in ("vp8", "vp9"):
             self.decoder = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[self.decoder.name], "r")  # type: ignore[assignment]  # the usual ones drop alpha
         self.guess = float(stream.guessed_rate or stream.average_rate or 8)
+        self.slack = 0.25 + 4 / self.guess  # seconds around spans: the rate, and so which frames lie in them, is known when all are decoded
         self.times: list[float] = []  # of decoded frames, seconds
         self.packet_times: list[float] = []
         self.end = 0.0
@@ -275,6 +271,7 @@ class Film:
                 break
         if self.graph is not None and not self.sink.full:
             self._filter(None)
+        self._release(self.end)
         if not self.times:
             raise ValueError("it holds no frame" + (f" that can be decoded ({self.damaged} damaged)" if self.damaged else ""))
         assert self.colour is not None
@@ -288,14 +285,8 @@ class Film:
             fps, pick, note = retime(self.times, self.end, float(self.stream.time_base), [_remembered_fps(memory), *stated])
             number, estimated = len(pick or self.times), False
         self._send_sound(number / fps)
-        facts = {
-            "num_frames": number,
-            **({"num_frames_estimated": True} if estimated else {}),
-            **self.colour.facts(),
-            "rotation": self.turn,
-            "pixel_aspect": str(self.aspect),
-            "interlaced": self.graph is not None,
-        }
+        facts = {"num_frames": number, **({"num_frames_estimated": True} if estimated else {}), **({"sent": self.sent} if self.spans else {})}
+        facts |= {**self.colour.facts(), "rotation": self.turn, "pixel_aspect": str(self.aspect), "interlaced": self.graph is not None}
         if self.samples:
             facts |= {"sound_rate": self.sound_rate, "sound_channels": self.channels}
         return _facts(self.sink, fps, pick, [*self._notes(), note], memory, **facts)
@@ -370,15 +361,30 @@ class Film:
                 return
 
     def _take(self, frame: Any, time_base: Fraction | None) -> None:
-        assert self.colour is not None
         step = time_base or frame.time_base
         time = float(frame.pts * step) if frame.pts is not None else (self.times[-1] + 1 / self.guess if self.times else 0.0)
         self.resized += (frame.width, frame.height) != self.source
-        pixels = to_rgb(frame, self.colour if frame.format.name == self.kind else colour_of(frame), self.width, self.height)
-        self.sink.add(upright(pixels, self.turn, self.mirror))
+        self._release(time)
         self.times.append(time)
         lasting = float(frame.duration * step) if frame.duration else 1 / self.guess
         self.end = max(self.end, time + lasting)
+        if self.spans:
+            self.held, self.sink.done = frame, time - self.times[0] > max(stop for _, stop in self.spans) + self.slack + 2  # sound may lie behind its frames
+        else:
+            self._show(frame)
+
+    def _show(self, frame: Any) -> None:
+        assert self.colour is not None
+        pixels = to_rgb(frame, self.colour if frame.format.name == self.kind else colour_of(frame), self.width, self.height)
+        self.sink.add(upright(pixels, self.turn, self.mirror))
+
+    def _release(self, until: float) -> None:
+        """The frame that is held, seen until then, goes if that is near a span; others are never converted."""
+        if self.held is not None:
+            since, until = (time - self.times[0] for time in sorted((self.times[-1], until)))
+            if any(start - self.slack <= until and since <= stop + self.slack for start, stop in self.spans):
+                self.sent.append(len(self.times) - 1)
+                self._show(self.held)
 
     def _hear(self, packet: Any) -> None:
         try:

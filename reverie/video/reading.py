@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +20,7 @@ import numpy as np
 
 import reverie
 from reverie.video import memory
-from reverie.video.clip import Audio, Video
+from reverie.video.clip import Audio, Video, frames_of_span
 from reverie.video.naming import shown
 
 LIMITS = {
@@ -60,6 +60,24 @@ def read(source: str | os.PathLike[str] | bytes, max_frames: int | None = None) 
     return Video(frames, facts["fps"], metadata, latents, audio, (*facts["notes"], *odd))
 
 
+def read_spans(source: str | os.PathLike[str] | bytes, spans: Sequence[tuple[float, float]]) -> list[Video]:
+    """What lies at spans (from, to) of a clip's seconds, as `read` gives it, without latents. No other frame is kept: the whole may be larger than LIMITS."""
+    answer = _ask(source, "read", None, spans)
+    facts, (metadata, _, odd) = answer.facts, memory.from_text(answer.facts["memory"])
+    order, parts = range(facts["num_frames"]) if facts["pick"] is None else facts["pick"], []
+    ranges = [frames_of_span(start, stop, len(order), facts["fps"]) for start, stop in spans]
+    frames = np.frombuffer(answer.frames, np.uint8).reshape(-1, answer.height, answer.width, 3)
+    samples = np.frombuffer(answer.samples, np.int16).reshape(-1, facts["sound_channels"]) if answer.samples else None
+    places = {number: place for place, number in enumerate(facts.get("sent", range(len(frames))))}
+    for first, last in ranges:
+        if not places.keys() >= set(order[first:last]):
+            raise ValueError(f"{'these bytes' if isinstance(source, bytes) else shown(source)}: its frames are too far out of order to be cut")
+        heard = slice(*(round(frame / facts["fps"] * facts.get("sound_rate", 0)) for frame in (first, last)))
+        audio = None if samples is None else Audio(samples[heard], facts["sound_rate"])
+        parts.append(Video(frames[[places[number] for number in order[first:last]]], facts["fps"], metadata, None, audio, (*facts["notes"], *odd)).cut(0, last - first))
+    return parts
+
+
 def probe(source: str | os.PathLike[str] | bytes) -> dict[str, Any]:
     """What a file holds, from its structure and its first frame: container, codec, size, num_frames, fps, seconds, colours, sound, notes, made.
 
@@ -70,12 +88,9 @@ def probe(source: str | os.PathLike[str] | bytes) -> dict[str, Any]:
     made, latents, odd = memory.from_text(facts.pop("memory"))
     facts.pop("pick")
     notes = [*facts.pop("notes"), *odd]
-    order = ("container", "codec")
-    facts = {
-        **{key: facts.pop(key) for key in order if key in facts}, "size": f"{answer.width}x{answer.height}", "num_frames": facts.pop("num_frames"),
-        "fps": facts["fps"], **facts,
-    }  # fmt: skip
-    facts["seconds"] = round(facts["num_frames"] / facts["fps"], 6)
+    first: dict[str, Any] = {key: facts.pop(key) for key in ("container", "codec") if key in facts}
+    facts = {**first, "size": f"{answer.width}x{answer.height}", "num_frames": facts.pop("num_frames"), "fps": facts.pop("fps"), **facts}
+    facts["seconds"] = round(facts["num_frames"] / facts["fps"], 9)
     if latents is not None:
         facts["latents"] = list(latents.shape)
     return {**facts, **({"notes": notes} if notes else {}), **({"made": made} if made else {})}
@@ -118,10 +133,10 @@ def _open(source: str | os.PathLike[str] | bytes) -> tuple[BinaryIO | int, str]:
     return os.fdopen(handle, "rb"), name
 
 
-def _ask(source: str | os.PathLike[str] | bytes, task: str, max_frames: int | None) -> _Answer:
+def _ask(source: str | os.PathLike[str] | bytes, task: str, max_frames: int | None, spans: Sequence[tuple[float, float]] | None = None) -> _Answer:
     file, name = _open(source)
     folder = (file,) if isinstance(file, int) else ()  # Python refuses a folder as its standard input
-    request = json.dumps({**LIMITS, "task": task, "max_frames": max_frames, "handle": folder[0] if folder else 0})
+    request = json.dumps({**LIMITS, "task": task, "max_frames": max_frames, "spans": spans, "handle": folder[0] if folder else 0})
     root = str(Path(reverie.__file__).parents[1])
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
