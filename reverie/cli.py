@@ -146,6 +146,7 @@ def build_parser() -> Parser:
     generate.add_argument("--fps", type=float, default=8.0, help="frames per second")
     generate.add_argument("--size", default="128x128", help="width x height in pixels")
     generate.add_argument("--variation", type=float, default=0.0, help="0 to 1: how far each video turns from the one of the seed")
+    generate.add_argument("--then", nargs="+", action="extend", default=[], metavar="SECOND:WORDS", help="other words for what is seen from that second on, in ascending order")
     generate.add_argument("--num-videos", type=int, default=1, help="how many, with seeds counted up; their names get a number")
 
     animate = command(commands, "animate", making.animate, "make a video in which a given image comes alive", [seeded, sampling])
@@ -326,7 +327,7 @@ def _add_editing(command: Callable[..., Parser], commands: Any, sampling: Parser
     refine = verb("refine", editing.refine, "bring a draft to its full size", "clip")
     refine.add_argument("--size", required=True, help="width x height in pixels")
     refine.add_argument("--strength", default="0.2", help="0 to 1, subtle, mild or strong")
-    storyboard = command(commands, "storyboard", files.storyboard, "make a film of several shots", [sampling])
+    storyboard = command(commands, "storyboard", editing.storyboard, "make a film of several shots", [sampling])
     storyboard.add_argument("file", type=Path, help="a TOML file")
     storyboard.add_argument("--seed", type=int, default=None, help="instead of the one that the file says")
     recut = command(commands, "recut", editing.recut, "keep spans of a clip, in any order, without dreaming")

@@ -1,5 +1,7 @@
 """What the tests share: deterministic hypothesis without deadlines, a tiny model, a little made footage."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -78,3 +80,14 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, autoencoder: Autoenco
     }
     save_weights(folder / "transformer.safetensors", shaken(Transformer(preset.transformer)).state_dict(), {**about, "vocabulary": ["ball", "red", "rolls"]})
     return folder
+
+
+@contextmanager
+def stopped(step: int) -> Iterator[Callable[[int, int], None]]:
+    """In place of the progress bar: Ctrl-C at a step."""
+
+    def advance(done: int, total: int) -> None:
+        if done == step:
+            raise KeyboardInterrupt
+
+    yield advance

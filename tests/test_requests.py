@@ -1,5 +1,6 @@
 """What people ask of the verbs: sizes, times and files as they have them, refused before anything is dreamed or done as asked."""
 
+import json
 import math
 import re
 from pathlib import Path
@@ -21,7 +22,7 @@ from reverie.sampling.recut import recut
 from reverie.sampling.reverie import PICTURE_AREA, Reverie, fit
 from reverie.video import Audio, Video, probe, reading
 from tests import odd_files as odd
-from tests.conftest import made_clip
+from tests.conftest import made_clip, stopped
 
 FILM = 24000 / 1001
 RATES = st.sampled_from([FILM, 30000 / 1001, 8.0, 7.3, 24.0, 25.0, 60.0, 120.0, 240.0])
@@ -404,3 +405,38 @@ def test_a_variation_has_another_seed_unless_one_is_said(dreamer: Reverie):
 
     assert (make().metadata["seed"], make().metadata["other_seed"]) == (0, 1)
     assert np.array_equal(make(seed=3).frames, make(seed=3, other_seed=4).frames)
+
+
+def test_words_may_change_on_the_way(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """From the command line, in Python, at sizes that are refined, and when it is done again."""
+    words = ["generate", "a red ball", "--then", "0.5: a blue cube", "1: a platypus", "--size", "32x32", "--num-steps", "2", "--model", str(model_folder)]
+    assert main([*words, "-o", str(tmp_path / "a.mkv"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[-1])["prompt"] == ["a red ball", "a blue cube", "a platypus"] and "platypus" in err
+    made = reverie.read(tmp_path / "a.mkv")
+    dreamer = reverie.load(model_folder)
+    same = dreamer.generate("a red ball", then=[(0.5, "a blue cube"), (1, "a platypus")], size="32x32", num_steps=2)
+    assert np.array_equal(made.frames, same.frames)
+    assert same.metadata["command"][-5:] == ["--then", "0.5: a blue cube", "1: a platypus", "--", "a red ball"]
+    same.save(tmp_path / "python.mkv")
+    for name in ("a", "python"):
+        assert main(["rerun", str(tmp_path / f"{name}.mkv"), "-o", str(tmp_path / f"{name}-again.mkv"), "--model", str(model_folder), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["same_frames"]
+    large = dreamer.generate("a red ball", then=[(0.5, "a blue cube")], size="208x208", num_frames=8, num_steps=1)
+    assert large.metadata["prompt"] == ["a red ball", "a blue cube"] and large.metadata["draft"]
+    assert main(["generate", "a", "--then", "soon, a cube", "-o", str(tmp_path / "b.mkv")]) == 2
+    assert "write SECOND:WORDS" in capsys.readouterr().err
+
+
+def test_every_verb_goes_on_where_it_was_stopped(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    made_clip(0, 4, 64, 64).save(tmp_path / "a.mkv")
+    words = ["extend", str(tmp_path / "a.mkv"), "a ball", "--seconds", "5", "--num-steps", "2", "--model", str(model_folder), "-o", str(tmp_path / "b.mkv")]
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "progress", lambda text: stopped(5))
+        assert main(words) == 130
+    assert "the same command goes on" in capsys.readouterr().err and not (tmp_path / "b.mkv").exists()
+    assert main(words) == 0
+    assert "goes on after 2 windows" in capsys.readouterr().err
+    whole = reverie.load(model_folder).extend(reverie.read(tmp_path / "a.mkv"), "a ball", seconds=5, num_steps=2)
+    assert np.array_equal(reverie.read(tmp_path / "b.mkv").frames, whole.frames)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]

@@ -2,8 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,13 @@ import torch
 
 import reverie
 from reverie.cli import main
-from reverie.commands import files
+from reverie.commands import making
 from reverie.sampling import storyboard, tasks
 from reverie.sampling.canvas import Canvas
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig
 from reverie.video import Audio, Video
+from tests.conftest import stopped
 from tests.test_tasks import FAST, clip
 
 
@@ -317,7 +317,7 @@ def test_a_film_that_was_stopped_goes_on_where_it_was(
     words = ["storyboard", str(board), "-o", str(output), "--model", str(model_folder), "--num-steps", "2"]
     for stop, begun in ((1, 0), (4, 0), (8, 1)):  # at this step; windows that an earlier run finished
         with monkeypatch.context() as patch:
-            patch.setattr(files, "progress", lambda text, stop=stop: stopped(stop))
+            patch.setattr(making, "progress", lambda text, stop=stop: stopped(stop))
             assert main(words) == 130
         said = capsys.readouterr().err
         assert kept.exists() == (stop > 1) == ("the same command goes on" in said)
@@ -331,19 +331,8 @@ def test_a_film_that_was_stopped_goes_on_where_it_was(
     undisturbed = reverie.load(model_folder).storyboard(board, num_steps=2)
     assert np.array_equal(reverie.read(output).frames, undisturbed.frames)
     with monkeypatch.context() as patch:
-        patch.setattr(files, "progress", lambda text: stopped(4))
+        patch.setattr(making, "progress", lambda text: stopped(4))
         assert main(words) == 130
     clip(1, seed=1).save(tmp_path / "i.png")
     assert main(words) == 2
     assert "belongs to another request" in capsys.readouterr().err
-
-
-@contextmanager
-def stopped(step: int) -> Iterator[Callable[[int, int], None]]:
-    """In place of the progress bar: Ctrl-C at a step."""
-
-    def advance(done: int, total: int) -> None:
-        if done == step:
-            raise KeyboardInterrupt
-
-    yield advance

@@ -390,8 +390,10 @@ def test_recut_sound_goes_with_its_frames():
 
 
 def test_prompts_may_follow_one_another(dreamer: Reverie):
-    canvas = tasks.text_to_video("a red ball", channels=16, width=32, height=32, num_frames=16, fps=8, seed=0)
-    two = dataclasses.replace(canvas, prompts=("a red ball", "a blue cube"), prompt_ids=torch.tensor([0, 0, 1, 1]))
+    shape = {"channels": 16, "width": 32, "height": 32, "num_frames": 16, "fps": 8}
+    canvas = tasks.text_to_video("a red ball", **shape, seed=0)
+    two = tasks.text_to_video("a red ball", then=[(0.6, "a blue cube")], **shape, seed=0)
+    assert two.prompts == ("a red ball", "a blue cube") and two.prompt_ids is not None and two.prompt_ids.tolist() == [0, 1, 1, 1]
     same = dataclasses.replace(two, prompts=("a red ball", "a red ball"))
     results = [list(sample(dreamer.transformer, dreamer.encoder, [c], SamplerConfig(num_steps=2)))[-1][1][0] for c in (canvas, same, two)]
     assert torch.allclose(results[0], results[1], atol=1e-4)  # fp32
@@ -445,7 +447,8 @@ def test_what_was_lost_of_a_kept_region_fades_across_its_border():
         (lambda d: d.animate([(clip(), math.nan)], "a"), "at nan seconds: finite"), (lambda d: d.animate([(clip(), math.inf)], "a"), "finite"), (lambda d: d.animate([], "a"), "at least one"),
         (lambda d: recut(clip(), [(0, math.inf)]), "0-inf: finite"), (lambda d: recut(clip(), [(math.nan, 1)]), "finite"),
         (lambda d: d.animate([(clip(), 0), (clip(size="32x32"), 1)], "a"), "one size"), (lambda d: d.generate("a", variation=2.0), "variation is 2"), (lambda d: d.generate("a", solver="rk4"), "euler or heun"),
-        (lambda d: d.generate("a", guidance_interval=(0.5, 0.2)), "guidance_interval"),
+        (lambda d: d.generate("a", guidance_interval=(0.5, 0.2)), "guidance_interval"), (lambda d: d.generate("a", variation=0.5, other_seed=0), "another number"),
+        *((lambda d, then=then: d.generate("a", then=then), message) for then, message in (([(2.0, "b")], "of 2: ascending"), ([(1.0, "b"), (0.5, "c")], "ascending"), ([(math.nan, "b")], "ascending"), ([(1.0, " ")], "empty"))),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_in_one_line(dreamer: Reverie, call, message: str):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reverie.commands.talking import digest_of, note, say
+from reverie.commands.talking import digest_of, note, say, use_threads
 
 
 def rerun(options: argparse.Namespace) -> dict[str, Any]:
@@ -88,12 +88,3 @@ def _input(given: dict[str, Any], options: argparse.Namespace) -> Path:
         if path.exists() and digest_of(path) == given["digest"]:
             return path.absolute()
     raise ValueError(f"{shown(options.file)}: was made from {shown(plain)} (sha256 {given['digest'][:16]}...): put that file beside it, or give it with --input")
-
-
-def use_threads(made: dict[str, Any]) -> None:
-    """As many threads as when that was made: sums in another order are rounded differently."""
-    import torch
-
-    threads = made.get("threads")
-    if isinstance(threads, int) and 1 <= threads <= 1024:
-        torch.set_num_threads(threads)

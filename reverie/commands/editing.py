@@ -1,10 +1,10 @@
-"""Commands that make clips out of clips: extend, loop, connect, blend, fill, edit, inpaint, outpaint, refine, recut."""
+"""Commands that make clips out of clips: extend, loop, connect, blend, fill, edit, inpaint, outpaint, refine, storyboard, recut."""
 
 import argparse
 from typing import Any
 
 from reverie.commands.making import dream, named
-from reverie.commands.talking import note, read_given, save
+from reverie.commands.talking import digest_of, note, read_given, save
 
 
 def extend(options: argparse.Namespace) -> dict[str, Any]:
@@ -69,6 +69,19 @@ def refine(options: argparse.Namespace) -> dict[str, Any]:
     """A draft to its full size."""
     clip, size, strength = read_given(options.clip), options.size, _tasks().parse_strength(options.strength)
     return dream(options, size, clip.num_frames, clip.fps, lambda dreamer, how: dreamer.refine(clip, options.prompt, size=size, strength=strength, **how))
+
+
+def storyboard(options: argparse.Namespace) -> dict[str, Any]:
+    """A TOML file to a film in several shots; what is wrong in it, or in what it names, is refused before the model is loaded."""
+    from reverie.sampling import storyboard as boards
+
+    board = boards.load(options.file)
+    for text in board.notes:
+        note(text)
+    options.seed = board.seed if options.seed is None else options.seed
+    given = [digest_of(options.file.parent / name) for shot in board.shots for name in (shot.image or shot.clip, *(one.image or one.clip for one in shot.cast)) if name]
+    frames, words = sum(shot.num_frames for shot in board.shots), " ".join(shot.prompt for shot in board.shots)
+    return dream(options, board.size, frames, board.fps, lambda dreamer, how: boards.film(dreamer, board, options.file.parent, how), words, given)
 
 
 def recut(options: argparse.Namespace) -> dict[str, Any]:

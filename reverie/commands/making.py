@@ -3,12 +3,11 @@
 import argparse
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverie.commands.again import use_threads
-from reverie.commands.talking import announce, load, note, progress, read_given, recorded_command, save, say, say_unknown
+from reverie.commands.talking import announce, kept, load, note, progress, read_given, recorded_command, save, say, say_unknown
 
 GROWING = (".mp4", ".webm", ".mkv")  # formats that can be written as they are made
 COLUMNS = 8  # of --show-steps
@@ -60,6 +59,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     if not 1 <= count <= 64:
         raise ValueError(f"--num-videos {count}: between 1 and 64 are allowed")
     tasks.check_request(options.prompt, frames, options.fps)
+    then, words = [_then(text) for text in options.then], " ".join([options.prompt, *options.then])
     if options.output is None:
         names = [named(options.prompt, options.seed + n, f"{width}x{height}", frames) for n in range(count)]
     else:
@@ -69,8 +69,8 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     dreamer = load(options.model)
     shape = {"channels": dreamer.channels, "width": width, "height": height, "num_frames": frames, "fps": options.fps, "window": dreamer.window}
     noise = [{"seed": options.seed, "variation": options.variation, "other_seed": options.seed + 1 + n} if options.variation else {"seed": options.seed + n} for n in range(count)]
-    canvases = [tasks.text_to_video(options.prompt, negative_prompt=options.negative_prompt, about={"task": "generate"}, **seeds, **shape) for seeds in noise]
-    say_unknown(dreamer, options.prompt)
+    canvases = [tasks.text_to_video(options.prompt, then=then, negative_prompt=options.negative_prompt, about={"task": "generate"}, **seeds, **shape) for seeds in noise]
+    say_unknown(dreamer, words)
     large = width * height > tasks.NATIVE_AREA
     if large:
         note(f"{width}x{height} is larger than what the model knows: a draft of {'x'.join(map(str, tasks.draft_size(width, height)))} is refined")
@@ -93,15 +93,24 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
             else:
                 if large:
                     telling = {"progress": on, "watch": strip.watch, "announce": lambda parts, how: announce(dreamer, list(parts), how)}
-                    given = {"num_frames": frames, "size": f"{width}x{height}", "fps": options.fps, **_settings(options), **noise[number]}
+                    given = {"then": then, "num_frames": frames, "size": f"{width}x{height}", "fps": options.fps, **_settings(options), **noise[number]}
                     videos = [dreamer.generate(options.prompt, **given, **telling)]
                 else:
                     videos = dreamer.film([canvases[n] for n in pack], config, on, watch=strip.watch)
                 for n, video in zip(pack, videos, strict=True):
                     save(options, video, names[n], None if count == 1 else n)
                 metadata = videos[0].metadata
-    told = {"elapsed_seconds": round(time.perf_counter() - start, 3), "unknown_words": dreamer.unknown_words(options.prompt), **metadata, "seed": options.seed}
+    told = {"elapsed_seconds": round(time.perf_counter() - start, 3), "unknown_words": dreamer.unknown_words(words), **metadata, "seed": options.seed}
     return {"files": [*map(str, names), *strip.save(options, names[0])], **told}
+
+
+def _then(text: str) -> tuple[float, str]:
+    """'1.5: it jumps' -> (1.5, 'it jumps')."""
+    second, _, words = text.partition(":")
+    try:
+        return float(second), words.strip()
+    except ValueError:
+        raise ValueError(f"--then {text!r}: write SECOND:WORDS, for example '1.5: a red ball jumps'") from None
 
 
 def _made_before(options: argparse.Namespace, dreamer: Any, path: Path, number: int) -> dict[str, Any] | None:
@@ -117,8 +126,7 @@ def _made_before(options: argparse.Namespace, dreamer: Any, path: Path, number: 
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")
-    return {name: value for name in names if (value := getattr(options, name)) is not None}  # a storyboard says its own seed
+    return {name: getattr(options, name) for name in ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")}
 
 
 def film_long(
@@ -128,30 +136,24 @@ def film_long(
 
     `output` appears when it is whole, and those two go. Returns what the clip remembers.
     """
-    from reverie.sampling.stream import Journal, Windows
+    from reverie.sampling.stream import Windows
     from reverie.video import GrowingFile, shown
 
-    partial, kept = output.with_stem(f"{output.stem}.part"), output.with_name(f"{output.stem}.part.latents")
-    use_threads(Journal.begun(kept))
+    partial, windows, frames = output.with_stem(f"{output.stem}.part"), Windows(canvas), 0
     metadata = {**dreamer.remembered(canvas, config), **recorded_command(options), **({} if position is None else {"position": position})}
-    journal = Journal(kept, metadata)
-    windows, frames = Windows(canvas), 0
-    if journal.filled:
-        note(f"{shown(output)}: goes on after {len(journal.filled)} windows that are finished")
-    growing, digest = GrowingFile(partial, canvas.width, canvas.height, canvas.fps), hashlib.sha256(f"{[canvas.num_frames, canvas.height, canvas.width, 3]}".encode())
-    try:
-        for piece in dreamer.stream(windows, config, journal, advance, watch):
-            growing.add(piece)
-            digest.update(piece.tobytes())
-            frames += len(piece)
-    except BaseException:
-        growing.close()
-        journal.close()
-        note(f"{shown(partial)}: plays the {frames / canvas.fps:g} of {canvas.num_frames / canvas.fps:g} s that are finished; the same command goes on from there")
-        raise
-    metadata["frames"] = digest.hexdigest()[:32]
-    growing.finish(output, *(({}, None) if options.no_metadata else (metadata, windows.latents.numpy())))
-    journal.close(remove=True)
+    with kept(output, metadata) as journal:
+        growing, digest = GrowingFile(partial, canvas.width, canvas.height, canvas.fps), hashlib.sha256(f"{[canvas.num_frames, canvas.height, canvas.width, 3]}".encode())
+        try:
+            for piece in dreamer.stream(windows, config, journal, advance, watch):
+                growing.add(piece)
+                digest.update(piece.tobytes())
+                frames += len(piece)
+        except BaseException:
+            growing.close()
+            note(f"{shown(partial)}: plays the {frames / canvas.fps:g} of {canvas.num_frames / canvas.fps:g} s that are finished")
+            raise
+        metadata["frames"] = digest.hexdigest()[:32]
+        growing.finish(output, *(({}, None) if options.no_metadata else (metadata, windows.latents.numpy())))
     say(options, f"{shown(output)}  {canvas.width}x{canvas.height}, {frames} frames, {frames / canvas.fps:g} s")
     return metadata
 
@@ -177,25 +179,28 @@ def animate(options: argparse.Namespace) -> dict[str, Any]:
     return dream(options, first.size, frames, options.fps, lambda dreamer, how: dreamer.animate(images, options.prompt, num_frames=frames, fps=options.fps, **how))
 
 
-def dream(options: argparse.Namespace, size: str, num_frames: int, fps: float, make: Callable[[Any, dict[str, Any]], Any]) -> dict[str, Any]:
-    """One clip of this shape, made by `make(dreamer, settings)`, saved and told about; where it goes is checked before the work."""
+def dream(
+    options: argparse.Namespace, size: str, num_frames: int, fps: float, make: Callable[[Any, dict[str, Any]], Any], words: str = "", given: Sequence[str] = ()
+) -> dict[str, Any]:  # fmt: skip
+    """One clip of this shape, made by `make(dreamer, settings)`, saved and told about; where it goes is checked before the work, and what is finished is kept.
+
+    words: what is asked for, where that is no prompt; given: digests of files that it depends on besides those of the command line.
+    """
     from reverie.sampling.sampler import SamplerConfig
     from reverie.sampling.tasks import parse_size
     from reverie.video import check_target
 
     SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)  # refused before the model is loaded
-    width, height = parse_size(size)
-    check_target(options.output or named("", 0, size, num_frames), num_frames, width, height, fps)
-    dreamer = load(options.model)
-    words = getattr(options, "prompt", None) or ""
+    prompt = getattr(options, "prompt", None)
+    output = options.output or named(prompt or getattr(options, "clip" if "clip" in options else "file").stem, options.seed, size, num_frames)
+    check_target(output, num_frames, *parse_size(size), fps)
+    dreamer, strip = load(options.model), Strip(options)
+    words = words or prompt or ""
     say_unknown(dreamer, words)
-    strip = Strip(options)
-    with progress("dreaming") as advance:
-        telling = {"progress": advance, "watch": strip.watch, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)}
+    with kept(output, {**dreamer.signature(), **recorded_command(options), "given": list(given)}) as journal, progress("dreaming") as advance:
+        telling = {"progress": advance, "watch": strip.watch, "journal": journal, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)}
         video = make(dreamer, {**_settings(options), **telling})
-    prompt = video.metadata["prompt"]
-    output = options.output or named(prompt if isinstance(prompt, str) else "storyboard", video.metadata["seed"], video.size, video.num_frames)
-    save(options, video, output)
+        save(options, video, output)
     if "draft" in video.metadata:
         note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")
     return {"files": [str(output), *strip.save(options, output)], "unknown_words": dreamer.unknown_words(words), **video.metadata}

@@ -94,21 +94,14 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def kept(dreamer: Any, options: argparse.Namespace, output: Path, given: list[str]) -> Iterator[Any]:
-    """A journal of what is finished, in NAME.part.latents beside `output`, from which the same command goes on; it goes when the block ends well.
-
-    given: digests of files that the request depends on besides those of the command line.
-    """
-    import torch
-
+def kept(output: Path, request: dict[str, Any]) -> Iterator[Any]:
+    """A journal of what is finished of a request, in NAME.part.latents beside `output`, from which the same command goes on; it goes when the block ends well."""
     from reverie.sampling.stream import Journal
     from reverie.video import shown
 
     path = output.with_name(f"{output.stem}.part.latents")
-    threads = Journal.begun(path).get("threads")
-    if isinstance(threads, int) and 1 <= threads <= 1024:
-        torch.set_num_threads(threads)  # sums in another order are rounded differently
-    journal = Journal(path, {**dreamer.signature(), **recorded_command(options), "given": given})
+    use_threads(Journal.begun(path))
+    journal = Journal(path, request)
     empty = 0 if journal.filled else path.stat().st_size
     if journal.filled:
         note(f"{shown(output)}: goes on after {len(journal.filled)} windows that are finished")
@@ -120,6 +113,15 @@ def kept(dreamer: Any, options: argparse.Namespace, output: Path, given: list[st
         journal.close(remove=not finished)
         raise
     journal.close(remove=True)
+
+
+def use_threads(made: dict[str, Any]) -> None:
+    """As many threads as when that was made: sums in another order are rounded differently."""
+    import torch
+
+    threads = made.get("threads")
+    if isinstance(threads, int) and 1 <= threads <= 1024:
+        torch.set_num_threads(threads)
 
 
 def report(advance: Callable[[int, int], None]) -> Callable[[str, int, int, dict[str, float]], None]:

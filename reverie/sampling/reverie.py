@@ -178,20 +178,22 @@ class Reverie:
         return far
 
     def generate(
-        self, prompt: str, *, seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, num_frames: int | None = None, **settings: Unpack[Settings]
+        self, prompt: str, *, then: Sequence[tuple[float, str]] = (), seconds: float = 2.0, size: str = "128x128", fps: float = 8.0, num_frames: int | None = None,
+        **settings: Unpack[Settings],
     ) -> Video:  # fmt: skip
-        """Words to a clip of `seconds` (or `num_frames`; 1 makes an image) at `fps`, `size` WxH. The seed decides everything else.
+        """Words to a clip of `seconds` (or `num_frames`; 1 makes an image) at `fps`, `size` WxH; `then` at some second other words. The seed decides everything else.
 
         Raises ValueError, in one line, for what cannot be made; so do all the verbs.
         """
         width, height = tasks.parse_size(size)
         frames = tasks.num_frames_of(seconds, fps) if num_frames is None else num_frames
-        clip = self._dream("generate", tasks.text_to_video, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps)
+        clip = self._dream("generate", tasks.text_to_video, settings, prompt, channels=self.channels, width=width, height=height, num_frames=frames, fps=fps, then=then)
         if not {"variation", "guidance_interval", "context", "references"}.isdisjoint(settings):
             return clip
         names = ("size", "fps", "seed", "num_steps", "guidance_scale", "negative_prompt", "solver")
         options = {"seconds": frames / fps, **{name.replace("_", "-"): clip.metadata[name] for name in names}}
-        command = ["generate", *(f"--{name}={value}" for name, value in options.items()), "--", prompt]  # what `reverie rerun` runs
+        later = ["--then", *(f"{second:.10g}: {words}" for second, words in then)] if then else []
+        command = ["generate", *(f"--{name}={value}" for name, value in options.items()), *later, "--", prompt]  # what `reverie rerun` runs
         return replace(clip, metadata={**clip.metadata, "command": command, "frames": frames_digest(clip.frames)})
 
     def animate(
@@ -323,7 +325,17 @@ class Reverie:
         draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"), settings.get("journal"))[0]
         about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
         large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, seed=full.seed, about=about)
-        large = replace(large, window=self.window, given=full.given, period=full.period, negative_prompt=full.negative_prompt, variation=full.variation, other_seed=full.other_seed)
+        large = replace(
+            large,
+            prompts=full.prompts,
+            prompt_ids=full.prompt_ids,
+            window=self.window,
+            given=full.given,
+            period=full.period,
+            negative_prompt=full.negative_prompt,
+            variation=full.variation,
+            other_seed=full.other_seed,
+        )
         plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
         video = self.film([large], plain, progress and (lambda done, total: progress(total + done, 2 * total)), context, journal=settings.get("journal"))[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)

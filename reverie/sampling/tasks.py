@@ -138,13 +138,22 @@ def _zeros(like: Tensor, count: int) -> Tensor:
 # -- tasks ---------------------------------------------------------------------------------------------------------------
 
 
-def text_to_video(prompt: str, *, channels: int, width: int, height: int, num_frames: int, fps: float, **rest: Any) -> Canvas:
-    """Words to a clip; one frame makes an image. Strength 1 everywhere."""
-    check_request(prompt, num_frames, fps)
+def text_to_video(
+    prompt: str, *, channels: int, width: int, height: int, num_frames: int, fps: float, then: Sequence[tuple[float, str]] = (), **rest: Any
+) -> Canvas:  # fmt: skip
+    """Words to a clip; one frame makes an image. Strength 1 everywhere. then: (second, words) that what is seen from there on follows."""
+    prompts, starts = (prompt, *(words for _, words in then)), (0.0, *(second for second, _ in then))
+    for words in prompts:
+        check_request(words, num_frames, fps)
     lead = IMAGE_LEAD if num_frames == 1 else 0
     h, w = (-(-side // PADDING) * PADDING // SPATIAL for side in (height, width))
     latents = torch.zeros(channels, -(-(num_frames + lead) // FRAMES), h, w)
-    return _canvas(latents, 1.0, width=width, height=height, num_frames=num_frames, fps=fps, prompt=prompt, lead=lead, **rest)
+    ids = (latent_times(latents.shape[1], fps, lead)[:, None] >= torch.tensor(starts)).sum(1) - 1
+    if list(starts) != sorted(starts) or len(ids.unique()) < len(prompts):
+        raise ValueError(
+            f"words from second {', '.join(f'{second:g}' for second in starts[1:])} on, of {num_frames / fps:g}: ascending times are needed, and {FRAMES} frames for each of them"
+        )
+    return _canvas(latents, 1.0, width=width, height=height, num_frames=num_frames, fps=fps, prompt=prompts, lead=lead, prompt_ids=ids if then else None, **rest)
 
 
 def images_to_video(images: Sequence[tuple[Video, int]], prompt: str, *, encode: Encode, num_frames: int, fps: float, **rest: Any) -> Canvas:
