@@ -14,7 +14,7 @@ from reverie.autoencoder.autoencoder import FRAMES, Autoencoder
 from reverie.autoencoder.losses import MOVING_WEIGHT, reconstruction_loss
 from reverie.data.latents import WITHIN_SHARE, Clip
 from reverie.data.sampling import CUTS, NOISE
-from reverie.diffusion.flow import loss_weight, mix, shortcut, step, to_clean
+from reverie.diffusion.flow import WEIGHT_LIMIT, loss_weight, mix, shortcut, step, to_clean
 from reverie.diffusion.schedules import resolution_shift, step_at
 from reverie.patches.packing import Piece, extras_of, number_levels, pack, unpack
 from reverie.patches.patches import PATCH, patchify
@@ -29,13 +29,14 @@ LATENT_NOISE = 0.1  # of raw latents, upper end of a uniform draw per clip
 NESTED_SHARE = 0.15  # of the cuts, seen through fewer channels
 THING_WEIGHT = 4.0  # what a token that a thing covers counts in the loss beyond 1: things are a tenth of the tokens, and what is asked for
 SHORTCUT_EVERY = 4  # of so many samples one teaches shortcuts, where the network learns them
+SHORTCUT_WEIGHT = 6.0  # of their errors at any level: what a long step misses at a high one is missed in the end
 SHORTCUT_STEPS = (1, 2, 4, 8, 16, 32)  # lengths of the runs whose steps they are; half a step of the longest is taken for the flow itself
 KINDS = (*patterns.PATTERNS, "shortcut")
 
 # what a run's loss is made of beside its settings: remembered with it, so that it does not go on under another one
 TERMS: dict[str, dict[str, Any]] = {
     "autoencoder": {"latent_noise": LATENT_NOISE, "nested_share": NESTED_SHARE, "moving_weight": MOVING_WEIGHT},
-    "transformer": {"shares": patterns.SHARES, "within": WITHIN_SHARE, "causal": patterns.CAUSAL_SHARE, "no_text": patterns.TEXT_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "things": THING_WEIGHT},
+    "transformer": {"shares": patterns.SHARES, "within": WITHIN_SHARE, "causal": patterns.CAUSAL_SHARE, "no_text": patterns.TEXT_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "things": THING_WEIGHT, "weight_limit": WEIGHT_LIMIT},
 }  # fmt: skip
 
 
@@ -103,8 +104,9 @@ def transformer_objective(
     unknown = torch.cat([lesson.unknown for lesson in lessons])
     things = torch.cat([lesson.things for lesson in lessons])
     counts = unknown * (1 + THING_WEIGHT * things)
-    loss = (error * loss_weight(sigma) * counts).sum()
     kinds = torch.tensor([KINDS.index(lesson.pattern) for lesson in lessons])[packed.sample_ids]
+    weight = loss_weight(sigma).where(kinds < len(patterns.PATTERNS), SHORTCUT_WEIGHT)
+    loss = (error * weight * counts).sum()
     plain = unknown & (kinds < len(patterns.PATTERNS))
     groups = {f"error_{low:.1f}": plain & (sigma > low) & (sigma <= low + 0.2) for low in (0.0, 0.2, 0.4, 0.6, 0.8)}
     groups |= {f"error_{name}": unknown & (kinds == i) for i, name in enumerate(KINDS if network.config.shortcut else patterns.PATTERNS)}
