@@ -47,6 +47,9 @@ class Asked(SimpleNamespace):
     def unknown_words(self, prompt: str) -> list[str]:
         return []
 
+    def signature(self) -> dict[str, str]:
+        return {}
+
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
