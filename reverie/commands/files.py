@@ -17,7 +17,8 @@ def sheet(options: argparse.Namespace) -> dict[str, Any]:
     if options.columns < 1:
         raise ValueError(f"--columns {options.columns}: at least 1 is needed")
     videos = [read_given(path) for path in options.files]
-    labels = [str(video.metadata.get("prompt", shown(path.name))) for video, path in zip(videos, options.files, strict=True)]
+    prompts = [video.metadata.get("prompt", shown(path.name)) for video, path in zip(videos, options.files, strict=True)]
+    labels = [", then ".join(map(str, prompt)) if isinstance(prompt, list) else str(prompt) for prompt in prompts]
     save_sheet(contact_sheet(videos, labels, options.columns), options.output)
     say(options, shown(options.output))
     return {"files": [str(options.output)]}

@@ -59,7 +59,8 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     if not 1 <= count <= 64:
         raise ValueError(f"--num-videos {count}: between 1 and 64 are allowed")
     tasks.check_request(options.prompt, frames, options.fps)
-    then, words = [_then(text) for text in options.then], " ".join([options.prompt, *options.then])
+    then = [_then(text) for text in options.then]
+    words = " ".join([options.prompt, *(later for _, later in then)])
     if options.output is None:
         names = [named(options.prompt, options.seed + n, f"{width}x{height}", frames) for n in range(count)]
     else:

@@ -44,7 +44,7 @@ def shortcut(first: Tensor, second: Tensor, sigma: Tensor, middle: Tensor, end: 
 
 
 def loss_weight(sigma: Tensor) -> Tensor:
-    """min(1 / sigma^2, WEIGHT_LIMIT): the squared error of clean prediction counts as that of velocity does, as in JiT, but for the lowest levels.
+    """min(1 / sigma^2, WEIGHT_LIMIT) of levels in [0, 1], any shape: the squared error of clean prediction counts as that of velocity does, as in JiT, but for the lowest levels.
 
     Against a ramp of 0.3 to 1 (as Dreamer 4's, arXiv 2509.24527) it was better at every level after 65 steps (docs/log.md).
     """
