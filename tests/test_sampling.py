@@ -55,12 +55,18 @@ def test_strength_zero_everywhere_returns_the_input(dreamer: Reverie):
     assert torch.equal(last(dreamer, [kept], num_steps=3)[0], kept.latents)
 
 
-def test_a_canvas_does_not_depend_on_its_batch(dreamer: Reverie):
+def test_a_canvas_does_not_depend_on_its_batch(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    """Requests of any shape, rate and strength are one pack."""
     a = tasks.text_to_video("a red ball", seed=1, **SHAPE)
     b = tasks.text_to_video("a much longer prompt about a blue cube that falls", seed=2, **{**SHAPE, "width": 64, "num_frames": 5})
     c = tasks.text_to_video("an image", seed=3, **{**SHAPE, "num_frames": 1})
-    together = last(dreamer, [a, b, c], num_steps=4)
-    for canvas, result in zip([a, b, c], together, strict=True):
+    soft = dataclasses.replace(tasks.text_to_video("a green cone", seed=4, **SHAPE), latents=torch.randn(16, 2, 4, 6), strength=torch.full((2, 2, 3), 0.4))
+    edged = dataclasses.replace(soft, strength=torch.linspace(0, 1, 12).reshape(2, 2, 3), fps=24.0)
+    packs, denoise = [], dreamer.transformer.denoise
+    monkeypatch.setattr(dreamer.transformer, "denoise", lambda pack, condition: packs.append(len(pack.lengths)) or denoise(pack, condition))
+    together = last(dreamer, [a, b, c, soft, edged], num_steps=4)
+    assert packs == [2 * 5] * 4  # all of them, with their words and without, in one call of the network per step
+    for canvas, result in zip([a, b, c, soft, edged], together, strict=True):
         assert torch.allclose(last(dreamer, [canvas], num_steps=4)[0], result, atol=1e-4)  # fp32
 
 
