@@ -21,6 +21,7 @@ from reverie.worlds.heldout import VERBS, held_out_pairs, held_out_triples, show
 from reverie.worlds.scene import Camera, Format, Prop, Scene, Subject, truth_of
 from reverie.worlds.sets import SURROUNDINGS, TIMES
 from reverie.worlds.stage import View, _graphics, outline, placed
+from reverie.worlds.toys import Toys
 
 WIDE, TALL, SQUARE = (Format(width=w, height=h, num_frames=17) for w, h in ((80, 48), (48, 80), (64, 64)))
 WORLD = Diorama()
@@ -402,6 +403,18 @@ def test_attributes_are_near_uniform(scenes: list[Scene]):
     assert min(kinds.values()) > 0.6 * len(scenes) / 8
     shares = Counter(len(scene.subjects) for scene in scenes)
     assert [shares[n] / 3000 for n in (1, 2, 3)] == pytest.approx([0.70, 0.25, 0.05], abs=0.03)
+
+
+def test_toys_are_the_simple_scenes_of_the_diorama():
+    world = Toys()
+    drawn = [world.scene(5, n) for n in range(300)]
+    assert {s.kind for scene in drawn for s in scene.subjects} == set(THINGS)
+    still, alone = (np.mean([ok(scene) for scene in drawn]) for ok in (lambda s: s.camera.kind == "static", lambda s: len(s.subjects) == 1))
+    assert 0.68 < still < 0.82 and 0.79 < alone < 0.91  # three standard deviations about 0.75 and 0.85
+    video, filmed = world.film(drawn[3], SQUARE)
+    assert video.frames.shape == (17, 64, 64, 3) and (filmed.world, filmed.index) == ("toys", 3)
+    _, complaints = check_scene(truth_of(filmed))
+    assert filmed.captions and not complaints
 
 
 def test_held_out_combinations_are_never_drawn(scenes: list[Scene], films: list):

@@ -1,4 +1,4 @@
-"""The worlds that are there: the diorama, the wide world, two games, photographs, and those that installed packages offer under the entry point group `reverie.worlds`."""
+"""The worlds that are there: the diorama, its simple scenes, the wide world, two games, photographs, and those that installed packages offer under the entry point group `reverie.worlds`."""
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
@@ -8,11 +8,12 @@ from reverie.worlds.crafter import Crafter
 from reverie.worlds.diorama import Diorama
 from reverie.worlds.photographs import Photographs
 from reverie.worlds.scene import World
+from reverie.worlds.toys import Toys
 from reverie.worlds.vizdoom import Vizdoom
 from reverie.worlds.wide import Wide
 
 GROUP = "reverie.worlds"
-OURS: dict[str, Callable[[], World]] = {world.name: world for world in (Diorama, Wide, Crafter, Vizdoom, Photographs)}
+OURS: dict[str, Callable[[], World]] = {world.name: world for world in (Diorama, Toys, Wide, Crafter, Vizdoom, Photographs)}
 
 
 def _offered() -> dict[str, EntryPoint]:
