@@ -140,7 +140,10 @@ def build_parser() -> Parser:
     sampling.add_argument("--solver", choices=("euler", "heun"), default="euler", help="heun takes two evaluations per step")
     sampling.add_argument("--guidance-scale", type=float, default=3.0, help="how literally to take the prompt; 1 is no guidance")
 
-    generate = command(commands, "generate", making.generate, "make a video from words (an image if the output is a .png)", [seeded, sampling])
+    referring = Parser(add_help=False)
+    referring.add_argument("--reference", type=Path, nargs="+", action="extend", default=[], metavar="IMAGE", help="pictures of who or what is to be seen; not shown themselves")
+
+    generate = command(commands, "generate", making.generate, "make a video from words (an image if the output is a .png)", [seeded, sampling, referring])
     generate.add_argument("prompt", help="what is to be seen, in English or Chinese")
     generate.add_argument("--seconds", type=float, default=2.0, help="length of the video")
     generate.add_argument("--fps", type=float, default=8.0, help="frames per second")
@@ -149,7 +152,7 @@ def build_parser() -> Parser:
     generate.add_argument("--then", nargs="+", action="extend", default=[], metavar="SECOND:WORDS", help="other words for what is seen from that second on, in ascending order")
     generate.add_argument("--num-videos", type=int, default=1, help="how many, with seeds counted up; their names get a number")
 
-    animate = command(commands, "animate", making.animate, "make a video in which a given image comes alive", [seeded, sampling])
+    animate = command(commands, "animate", making.animate, "make a video in which a given image comes alive", [seeded, sampling, referring])
     animate.add_argument("image", type=Path, help="an image or a video, of which the first frame is used")
     animate.add_argument("prompt", help="what is to happen")
     animate.add_argument("--fps", type=float, default=8.0, help="frames per second")

@@ -443,3 +443,22 @@ def test_every_verb_goes_on_where_it_was_stopped(model_folder: Path, tmp_path: P
     whole = reverie.load(model_folder).extend(reverie.read(tmp_path / "a.mkv"), "a ball", seconds=5, num_steps=2)
     assert np.array_equal(reverie.read(tmp_path / "b.mkv").frames, whole.frames)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]
+
+
+def test_pictures_say_who_is_to_be_seen(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """From the command line as in Python: references are seen by the network, never shown; the file remembers them and can be made again."""
+    monkeypatch.chdir(tmp_path)
+    made_clip(1, frames=1, width=48, height=96).save("who.png")
+    how, model = ["--num-steps", "2", "--json"], ["--model", str(model_folder)]
+    assert main(["generate", "a cone", "--seconds", "1", "--size", "48x32", "--reference", "who.png", "-o", "a.mkv", *how, *model]) == 0
+    dreamer, who = reverie.load(model_folder), reverie.read(Path("who.png"))
+    made, settings = reverie.read(Path("a.mkv")), {"seconds": 1, "size": "48x32", "num_steps": 2}
+    assert np.array_equal(made.frames, dreamer.generate("a cone", references=[who], **settings).frames)
+    assert not np.array_equal(made.frames, dreamer.generate("a cone", **settings).frames)
+    assert main(["animate", "who.png", "a cone", "--num-frames", "9", "--reference", "who.png", "-o", "b.mkv", *how, *model]) == 0
+    for name in ("a", "b"):
+        capsys.readouterr()
+        assert main(["rerun", f"{name}.mkv", "-o", f"{name}-again.mkv", *model, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["same_frames"]
+    assert main(["generate", "a cone", "--reference", "nobody.png", "-o", "c.mkv"]) == 2
+    assert "nobody.png" in capsys.readouterr().err and not Path("c.mkv").exists()

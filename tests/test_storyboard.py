@@ -116,7 +116,7 @@ def test_what_persists_is_seen_by_every_shot_that_names_it(dreamer: Reverie, tmp
     assert other.latents.shape[1] == 2
     assert not np.array_equal(other.frames, dreamer.generate("a cone", num_frames=8, size="48x32", **FAST).frames)
     assert dreamer.loop("a cone", size="48x32", seconds=1, references=[image], **FAST).num_frames == 8
-    with_one = dreamer._referring(tasks.text_to_video("a cone", channels=16, width=48, height=32, num_frames=8, fps=8, seed=0), {"references": [image]})
+    with_one = dreamer.referring(tasks.text_to_video("a cone", channels=16, width=48, height=32, num_frames=8, fps=8, seed=0), {"references": [image]})
     assert (with_one.dreamed, with_one.seen) == (12, 18)  # noise levels as in training, where a still does not count
     watched = [step.frames().shape for step in dreamer.steps([with_one], SamplerConfig(num_steps=1))]
     assert watched == [(8, 32, 48, 3)]

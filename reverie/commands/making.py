@@ -67,12 +67,15 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
         names = [options.output] if count == 1 else [options.output.with_stem(f"{options.output.stem}-{n}") for n in range(count)]
     for name in names:
         check_target(name, frames, width, height, options.fps)
+    settings = _settings(options)
     dreamer = load(options.model)
     shape = {"channels": dreamer.channels, "width": width, "height": height, "num_frames": frames, "fps": options.fps, "window": dreamer.window}
     noise = [{"seed": options.seed, "variation": options.variation, "other_seed": options.seed + 1 + n} if options.variation else {"seed": options.seed + n} for n in range(count)]
     canvases = [tasks.text_to_video(options.prompt, then=then, negative_prompt=options.negative_prompt, about={"task": "generate"}, **seeds, **shape) for seeds in noise]
     say_unknown(dreamer, words)
     large = width * height > tasks.NATIVE_AREA
+    if not large:
+        canvases = [dreamer.referring(canvas, settings) for canvas in canvases]
     if large:
         note(f"{width}x{height} is larger than what the model knows: a draft of {'x'.join(map(str, tasks.draft_size(width, height)))} is refined")
     else:
@@ -94,7 +97,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
             else:
                 if large:
                     telling = {"progress": on, "watch": strip.watch, "announce": lambda parts, how: announce(dreamer, list(parts), how)}
-                    given = {"then": then, "num_frames": frames, "size": f"{width}x{height}", "fps": options.fps, **_settings(options), **noise[number]}
+                    given = {"then": then, "num_frames": frames, "size": f"{width}x{height}", "fps": options.fps, **settings, **noise[number]}
                     videos = [dreamer.generate(options.prompt, **given, **telling)]
                 else:
                     videos = dreamer.film([canvases[n] for n in pack], config, on, watch=strip.watch)
@@ -127,7 +130,8 @@ def _made_before(options: argparse.Namespace, dreamer: Any, path: Path, number: 
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")}
+    references = {"references": [read_given(path, max_frames=1) for path in options.reference]} if getattr(options, "reference", []) else {}
+    return {**{name: getattr(options, name) for name in ("seed", "num_steps", "guidance_scale", "negative_prompt", "solver")}, **references}
 
 
 def film_long(
@@ -191,7 +195,8 @@ def dream(
     from reverie.sampling.tasks import parse_size
     from reverie.video import check_target
 
-    SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)  # refused before the model is loaded
+    SamplerConfig(num_steps=options.num_steps, guidance_scale=options.guidance_scale)  # refused before the model is loaded, as references are
+    settings = _settings(options)
     prompt = getattr(options, "prompt", None)
     output = options.output or named(prompt or getattr(options, "clip" if "clip" in options else "file").stem, options.seed, size, num_frames)
     check_target(output, num_frames, *parse_size(size), fps)
@@ -200,7 +205,7 @@ def dream(
     say_unknown(dreamer, words)
     with kept(output, {**dreamer.signature(), **recorded_command(options), "given": list(given)}) as journal, progress("dreaming") as advance:
         telling = {"progress": advance, "watch": strip.watch, "journal": journal, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)}
-        video = make(dreamer, {**_settings(options), **telling})
+        video = make(dreamer, {**settings, **telling})
         save(options, video, output)
     if "draft" in video.metadata:
         note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")

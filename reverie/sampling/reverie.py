@@ -308,8 +308,8 @@ class Reverie:
         if task != "refine" and full.width * full.height > tasks.NATIVE_AREA:
             return self._dream_large(full, lambda given, how: make(*given, **how, **rest), given, how, config, settings)
         if "announce" in settings:
-            settings["announce"]([self._referring(full, settings)], config)
-        canvas = self._referring(make(*given, **how, **rest) if "encode" in how else full, settings)
+            settings["announce"]([self.referring(full, settings)], config)
+        canvas = self.referring(make(*given, **how, **rest) if "encode" in how else full, settings)
         return self.film([canvas], config, settings.get("progress"), settings.get("context"), settings.get("watch"), settings.get("journal"))[0]
 
     def _dream_large(
@@ -319,7 +319,7 @@ class Reverie:
         size, progress, context = (full.width, full.height), settings.get("progress"), settings.get("context")
         small = tasks.draft_size(*size)
         less = {**how, **{name: side for name, side in zip(("width", "height"), small, strict=True) if name in how}}
-        canvas = self._referring(make(tasks.for_draft(given, size, small), less), settings)
+        canvas = self.referring(make(tasks.for_draft(given, size, small), less), settings)
         if "announce" in settings:
             settings["announce"]([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
         draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"), settings.get("journal"))[0]
@@ -340,7 +340,7 @@ class Reverie:
         video = self.film([large], plain, progress and (lambda done, total: progress(total + done, 2 * total)), context, journal=settings.get("journal"))[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
 
-    def _referring(self, canvas: Canvas, settings: Settings) -> Canvas:
+    def referring(self, canvas: Canvas, settings: Settings) -> Canvas:
         """The canvas with the first frames of settings["references"], at its size, as context."""
         stills = [Video(picture.frames[:1]) for picture in settings.get("references", ())]
         known = [self.encode(tasks.resized(still, canvas.width, canvas.height), tasks.IMAGE_LEAD) for still in stills]
