@@ -21,7 +21,7 @@ from reverie.worlds.heldout import VERBS, held_out_pairs, held_out_triples, show
 from reverie.worlds.scene import Camera, Format, Prop, Scene, Subject, truth_of
 from reverie.worlds.sets import SURROUNDINGS, TIMES
 from reverie.worlds.stage import View, _graphics, outline, placed
-from reverie.worlds.toys import Toys
+from reverie.worlds.toys import Driven, Toys
 
 WIDE, TALL, SQUARE = (Format(width=w, height=h, num_frames=17) for w, h in ((80, 48), (48, 80), (64, 64)))
 WORLD = Diorama()
@@ -411,10 +411,14 @@ def test_toys_are_the_simple_scenes_of_the_diorama():
     assert {s.kind for scene in drawn for s in scene.subjects} == set(THINGS)
     still, alone = (np.mean([ok(scene) for scene in drawn]) for ok in (lambda s: s.camera.kind == "static", lambda s: len(s.subjects) == 1))
     assert 0.68 < still < 0.82 and 0.79 < alone < 0.91  # three standard deviations about 0.75 and 0.85
-    video, filmed = world.film(drawn[3], SQUARE)
-    assert video.frames.shape == (17, 64, 64, 3) and (filmed.world, filmed.index) == ("toys", 3)
-    _, complaints = check_scene(truth_of(filmed))
-    assert filmed.captions and not complaints
+    driven = [Driven().scene(5, n) for n in range(20)]
+    assert {(s.kind, s.action) for scene in driven for s in scene.subjects} == {("car", "steer"), ("person", "steer")}
+    assert {(len(scene.subjects), scene.camera.kind, scene.plot) for scene in driven} == {(1, "static", "")}
+    for maker, scene in ((world, drawn[3]), (Driven(), driven[3])):
+        video, filmed = maker.film(scene, SQUARE)
+        assert video.frames.shape == (17, 64, 64, 3) and (filmed.world, filmed.index) == (maker.name, 3)
+        assert filmed.captions and check_scene(truth_of(filmed))[1] == []
+    assert len(set(filmed.subjects[0].steering)) > 1 and len(filmed.subjects[0].steering) == 17
 
 
 def test_held_out_combinations_are_never_drawn(scenes: list[Scene], films: list):

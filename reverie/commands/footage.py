@@ -73,7 +73,7 @@ def check(options: argparse.Namespace) -> dict[str, Any]:
     with progress("checking") as advance:
         for index in range(len(footage)):
             truth = footage.scene(index)
-            if truth.get("world") not in ("diorama", "toys", "wide") or truth.get("schema") != SCHEMA:
+            if truth.get("world") not in ("diorama", "toys", "driven", "wide") or truth.get("schema") != SCHEMA:
                 raise ValueError(f"{options.folder}: clip {footage.entries[index].key} is not of the present diorama or wide world; render footage anew to check it")
             count, complaints = check_scene(truth)
             clauses += count

@@ -8,12 +8,12 @@ from reverie.worlds.crafter import Crafter
 from reverie.worlds.diorama import Diorama
 from reverie.worlds.photographs import Photographs
 from reverie.worlds.scene import World
-from reverie.worlds.toys import Toys
+from reverie.worlds.toys import Driven, Toys
 from reverie.worlds.vizdoom import Vizdoom
 from reverie.worlds.wide import Wide
 
 GROUP = "reverie.worlds"
-OURS: dict[str, Callable[[], World]] = {world.name: world for world in (Diorama, Toys, Wide, Crafter, Vizdoom, Photographs)}
+OURS: dict[str, Callable[[], World]] = {world.name: world for world in (Diorama, Toys, Driven, Wide, Crafter, Vizdoom, Photographs)}
 
 
 def _offered() -> dict[str, EntryPoint]:

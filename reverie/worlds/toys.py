@@ -1,8 +1,9 @@
-"""Toys: the clips of the diorama that are simple. One thing of four shapes, now and then two, mostly before a still camera.
+"""Toys and driven: the clips of the diorama that are simple. One thing of four shapes, now and then two, mostly before a still camera; and one that is steered.
 
-A small network that has hours, not weeks, learns from them what a thing is; the diorama adds the rest (docs/log.md).
+A small network that has hours, not weeks, learns from them what a thing is, and what a player does; the diorama adds the rest (docs/log.md).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from reverie.randomness import generator
@@ -15,7 +16,7 @@ TRIES = 10_000
 
 
 class Toys(Diorama):
-    """The diorama's stage, words and ground truth; of its scenes, in order of its own index, the first that is simple enough."""
+    """The diorama's stage, words and ground truth; of its scenes, in an order of its own, the first that is simple enough."""
 
     name = "toys"
 
@@ -26,8 +27,21 @@ class Toys(Diorama):
     def scene(self, seed: int, index: int) -> Scene:
         rng = generator(seed, index, 23)
         still, count = rng.random() < STILL, 1 if rng.random() < ALONE else 2
-        for attempt in range(TRIES):
-            scene = super().scene(seed, index * TRIES + attempt)
-            if len(scene.subjects) == count and (scene.camera.kind == "static") == still and all(s.kind in THINGS for s in scene.subjects):
-                return replace(scene, world=self.name, index=index)
-        raise AssertionError("one scene in a hundred is simple")
+        return self._first(seed, index, lambda scene: len(scene.subjects) == count and (scene.camera.kind == "static") == still and all(s.kind in THINGS for s in scene.subjects))
+
+    def _first(self, seed: int, index: int, fits: Callable[[Scene], bool]) -> Scene:
+        scenes = (Diorama.scene(self, seed, index * TRIES + attempt) for attempt in range(TRIES))
+        return next(replace(scene, world=self.name, index=index) for scene in scenes if fits(scene))
+
+
+class Driven(Toys):
+    """A car or a person alone that has a driver, whose stream of actions is recorded, before a still camera."""
+
+    name = "driven"
+
+    @property
+    def spec(self) -> dict[str, tuple[str, ...]]:
+        return {**super().spec, "subject": ("car", "person"), "action": ("steer",), "plot": (), "camera": ("static",)}
+
+    def scene(self, seed: int, index: int) -> Scene:
+        return self._first(seed, index, lambda scene: len(scene.subjects) == 1 and scene.subjects[0].action == "steer" and scene.camera.kind == "static" and not scene.plot)
