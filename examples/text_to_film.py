@@ -1,4 +1,4 @@
-"""Words to film: four seeds side by side, one of them longer than the model sees at once.  python examples/text_to_film.py [FOLDER]"""
+"""Words to film: four seeds side by side, a film longer than the model sees at once, a still.  python examples/text_to_film.py [FOLDER]"""
 
 import sys
 from pathlib import Path

@@ -143,7 +143,7 @@ def build_parser() -> Parser:
     referring = Parser(add_help=False)
     referring.add_argument("--reference", type=Path, nargs="+", action="extend", default=[], metavar="IMAGE", help="pictures of who or what is to be seen; not shown themselves")
 
-    generate = command(commands, "generate", making.generate, "make a video from words (an image if the output is a .png)", [seeded, sampling, referring])
+    generate = command(commands, "generate", making.generate, "make a video from words (an image if the output is a .png or .jpg)", [seeded, sampling, referring])
     generate.add_argument("prompt", help="what is to be seen, in English or Chinese")
     generate.add_argument("--seconds", type=float, default=2.0, help="length of the video")
     generate.add_argument("--fps", type=float, default=8.0, help="frames per second")

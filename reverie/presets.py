@@ -56,7 +56,7 @@ def _scaled(width: int, depth: int, batch_size: int, num_steps: int) -> Preset:
 
 
 def small() -> Preset:
-    """9 M: ablations."""
+    """11 M: ablations."""
     return _scaled(256, 8, 48, 1000)
 
 

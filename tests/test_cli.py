@@ -67,7 +67,7 @@ BAD_LINES = [
     (["worlds", "show", "--index", "-5", "-o", "OUT.mp4"], "--index -5"), (["storyboard", "IN/clip.mkv"], "no text in UTF-8"), (["evaluate", "tasks", "--num-cases", "0"], "--num-cases 0"),
     (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--fps", "inf"], "rate between"), (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--processes", "0"], "--processes 0"), (["train"], "say what"),
     (["train", "autoencoder", "--preset", "tinny", "--data", "x", "--run", "OUT"], "did you mean 'tiny'"), (["train", "transformer", "--preset", "tiny", "--data", "nowhere", "--run", "OUT"], "no such folder"), (["evaluate"], "say what"),
-    (["evaluate", "prompts", "--list", "mine", "--model", "nowhere"], "no list of prompts"), (["evaluate", "prompts", "--limit", "0"], "--limit 0"), (["evaluate", "prompts", "--sheet", "a.txt"], "not one of"), (["evaluate", "autoencoder", "--data", "nowhere"], "no such folder"),
+    (["evaluate", "prompts", "--list", "mine", "--model", "nowhere"], "no list of prompts"), (["evaluate", "prompts", "--limit", "0"], "--limit 0"), (["evaluate", "prompts", "--sheet", "a.txt"], "a sheet is a .png"), (["evaluate", "autoencoder", "--data", "nowhere"], "no such folder"),
 ]  # fmt: skip
 
 

@@ -191,7 +191,7 @@ def test_a_world_of_another_package(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert len(footage) == 3 and footage.video(0).frames.shape == (9, 32, 48, 3)
     assert footage.entries[0].captions[0].startswith("a ")
     assert main(["worlds", "check", str(tmp_path / "out")]) == 2
-    assert "not of the present diorama" in capsys.readouterr().err
+    assert "is of pendulum, schema" in capsys.readouterr().err
 
 
 def test_the_prompt_check_is_right_about_footage(tmp_path: Path):

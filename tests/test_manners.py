@@ -71,6 +71,22 @@ def test_what_python_made_can_be_run_again(model_folder: Path, tmp_path: Path, c
     assert np.array_equal(read(tmp_path / "b.mkv").frames, clip.frames)
 
 
+def test_rerun_says_that_what_a_storyboard_names_has_changed(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    made_clip(1, frames=1).save("who.png")
+    Path("film.toml").write_text('size = "32x32"\n[subjects.hero]\nwords = "a ball"\nimage = "who.png"\n[[shot]]\nseconds = 0.5\nprompt = "{hero} rolls"\n')
+    assert main(["storyboard", "film.toml", "-o", "a.mkv", "--num-steps", "2", "--model", str(model_folder)]) == 0
+    for number, changed in enumerate((False, True)):
+        if changed:
+            made_clip(2, frames=1).save("who.png")
+        capsys.readouterr()
+        assert main(["rerun", "a.mkv", "-o", f"again{number}.mkv", "--model", str(model_folder), "--json"]) == 0
+        out, err = capsys.readouterr()
+        answer = json.loads(out.splitlines()[-1])
+        assert (answer["same_frames"], list(answer["differing"])) == ((False, ["given"]) if changed else (True, []))
+        assert ("the files that the storyboard names are others now" in err) == changed
+
+
 def test_rerun_asks_for_what_is_missing(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     model = ["--model", str(model_folder)]
     image = made_clip(0, frames=1, height=32, width=32).save(tmp_path / "cat.png")

@@ -9,11 +9,10 @@ from reverie.commands.talking import load, read_given, say
 
 def sheet(options: argparse.Namespace) -> dict[str, Any]:
     """Files to a contact sheet."""
-    from reverie.evaluation.sheet import contact_sheet, save_sheet
+    from reverie.evaluation.sheet import check_sheet, contact_sheet, save_sheet
     from reverie.video import shown
 
-    if options.output.suffix.lower() != ".png":
-        raise ValueError(f"{options.output}: a sheet is a .png")
+    check_sheet(options.output)
     if options.columns < 1:
         raise ValueError(f"--columns {options.columns}: at least 1 is needed")
     videos = [read_given(path) for path in options.files]

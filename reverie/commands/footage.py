@@ -74,7 +74,10 @@ def check(options: argparse.Namespace) -> dict[str, Any]:
         for index in range(len(footage)):
             truth = footage.scene(index)
             if truth.get("world") not in ("diorama", "toys", "driven", "wide") or truth.get("schema") != SCHEMA:
-                raise ValueError(f"{options.folder}: clip {footage.entries[index].key} is not of the present diorama or wide world; render footage anew to check it")
+                raise ValueError(
+                    f"{options.folder}: clip {footage.entries[index].key} is of {truth.get('world', 'no world')}, schema {truth.get('schema', 'unknown')}: "
+                    f"diorama, toys, driven and wide of schema {SCHEMA} are checked; render footage anew"
+                )
             count, complaints = check_scene(truth)
             clauses += count
             wrong += complaints

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
                     videos = dreamer.film([canvases[n] for n in pack], config, on, watch=strip.watch)
                 for n, video in zip(pack, videos, strict=True):
                     save(options, video, names[n], None if count == 1 else n)
-                metadata = videos[0].metadata
+                metadata = videos[-1].metadata
     told = {"elapsed_seconds": round(time.perf_counter() - start, 3), "unknown_words": dreamer.unknown_words(words), **metadata, "seed": options.seed}
     return {"files": [*map(str, names), *strip.save(options, names[0])], **told}
 
@@ -206,7 +207,7 @@ def dream(
     with kept(output, {**dreamer.signature(), **recorded_command(options), "given": list(given)}) as journal, progress("dreaming") as advance:
         telling = {"progress": advance, "watch": strip.watch, "journal": journal, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)}
         video = make(dreamer, {**settings, **telling})
-        save(options, video, output)
+        save(options, replace(video, metadata={**video.metadata, **({"given": list(given)} if given else {})}), output)
     if "draft" in video.metadata:
         note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")
     return {"files": [str(output), *strip.save(options, output)], "unknown_words": dreamer.unknown_words(words), **video.metadata}

@@ -19,13 +19,12 @@ def evaluate_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     """Footage to PSNR."""
     from reverie.data.shards import Footage
     from reverie.evaluation.reconstruction import evaluate_reconstruction, reconstruction_sheet
-    from reverie.evaluation.sheet import save_sheet
+    from reverie.evaluation.sheet import check_sheet, save_sheet
     from reverie.layers.precision import fast_dtype
     from reverie.sampling.reverie import BUNDLED, load_autoencoder
-    from reverie.video import check_target
 
     if options.sheet:
-        check_target(options.sheet, 1, 0, 0)
+        check_sheet(options.sheet)
     autoencoder, about = load_autoencoder(options.autoencoder or BUNDLED / "autoencoder.safetensors")
     autoencoder.compute_dtype = fast_dtype()
     footage = Footage(options.data)
@@ -40,8 +39,7 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
     """A list of prompts to shares of right colours and motions."""
     from reverie.data.shards import Footage
     from reverie.evaluation import prompts
-    from reverie.evaluation.sheet import contact_sheet, save_sheet
-    from reverie.video import check_target
+    from reverie.evaluation.sheet import check_sheet, contact_sheet, save_sheet
 
     videos: list[Any] = []
     look = prompts.look_by(options.probe)
@@ -50,7 +48,7 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
     if options.sheet:
         if options.footage:
             raise ValueError("--sheet draws what was made from prompts; with --footage nothing is")
-        check_target(options.sheet, 1, 0, 0)
+        check_sheet(options.sheet)
     if options.footage:
         footage, model = Footage(options.footage), "none: footage"
         asked, found = prompts.check_on_footage(footage, options.limit, look)
@@ -68,7 +66,7 @@ def evaluate_prompts(options: argparse.Namespace) -> dict[str, Any]:
         for prompt, seen in zip(asked, found, strict=True):
             if missed := prompts.wrong(seen, prompt):
                 say(options, f"{prompt.text}: seen {', '.join(f'{name} {value}' for name, value in missed.items())}")
-    figures = {**prompts.score(found, asked), "model": model, "list": options.list, "seed": options.seed}
+    figures = {**prompts.score(found, asked), "model": model, **({} if options.footage else {"list": options.list, "seed": options.seed})}
     if options.sheet and videos:
         save_sheet(contact_sheet(videos, [prompt.text for prompt in asked], pairs=2), options.sheet)
     say(options, json.dumps(figures))
@@ -87,8 +85,8 @@ def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
         if name not in (known := [*tasks.MEASURES, "drift"]):
             raise ValueError(f"no task {name!r}{did_you_mean(name, known)}")
     count = (QUICK if options.quick else 32) if options.num_cases is None else options.num_cases
-    if count < (1 if names == ["drift"] else 2):
-        raise ValueError(f"--num-cases {count}: at least 2 are needed")
+    if count < (least := 1 if names == ["drift"] else 2):
+        raise ValueError(f"--num-cases {count}: at least {least} {'is' if least == 1 else 'are'} needed")
     if options.page and options.page.suffix != ".html":
         raise ValueError(f"{options.page}: a page is an .html")
     look, dreamer = look_by(options.probe), load(options.model)

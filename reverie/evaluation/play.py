@@ -126,7 +126,7 @@ def sessions(count: int) -> Iterator[tuple[str, int, list[str]]]:
 
 
 def measure_play(player: Player, num_cases: int = 32, num_steps: int = 200) -> dict[str, Any]:
-    """What a player of the world does as it is told: three figures with their intervals (95%), under seeds 0, 1, ...
+    """What a player of the world does as it is told: two figures with their intervals (95%), and how steady it is, under seeds 0, 1, ...
 
     recovered: the share of judged actions that are read from the film, in all and per action (chance: a fifth). still: the share of half
     seconds under `stand`, the first excepted, in which the thing moves less than 1% of the picture's height. steady: `num_steps` turns to the left

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from reverie.video import Video, whole_file
+from reverie.video import Video, check_target, whole_file
 
 LABEL = 16  # pixels
 GAP = 2
@@ -33,6 +33,13 @@ def contact_sheet(videos: Sequence[Video], labels: Sequence[str], columns: int =
             sheet.paste(cell, (sum(wide[:i]) + 3 * GAP * i, y))
         y += max(c.height for c in row) + GAP
     return sheet
+
+
+def check_sheet(path: Path) -> None:
+    """ValueError for a name that is not a PNG's, or that cannot be written."""
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path}: a sheet is a .png")
+    check_target(path, 1, 0, 0)
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> None:

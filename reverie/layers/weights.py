@@ -32,7 +32,7 @@ def save_weights(path: Path, tensors: dict[str, Tensor], about: dict[str, Any], 
 
 
 def load_weights(path: Path, network: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights of a `network` (autoencoder, transformer) in fp32 and what the file says about them.
+    """Weights of a `network` (autoencoder, transformer, probe) in fp32 and what the file says about them.
 
     ValueError, in one line, for a missing, damaged or foreign file.
     """

@@ -155,7 +155,7 @@ class Canvas:
         if bool((self.shown.int().diff() > 0).any()) or not bool(self.shown[0]):
             raise ValueError("latents that are not shown stand behind those that are, of which there is at least one")
         if not bool(((self.strength >= 0) & (self.strength <= 1)).all()):
-            raise ValueError("strength must lie in [0, 1]")
+            raise ValueError(f"strength is {float(self.strength.min()):g} to {float(self.strength.max()):g}: between 0 (kept) and 1 (dreamed) is allowed")
         if not 0 <= self.variation <= 1:
             raise ValueError(f"variation is {self.variation}: between 0 (the same clip) and 1 (another one) is allowed")
         if self.variation > 0 and self.other_seed == self.seed:

@@ -1,6 +1,6 @@
 """One process or many: the processes that torchrun started, sums over all of them, networks in shards (FSDP2, torch.fully_shard).
 
-    torchrun --standalone --nproc-per-node 2 -m reverie.cli train transformer ...
+    torchrun --standalone --nproc-per-node 2 -m -- reverie.cli train transformer ...
 
 One process alone is a group of one and takes the same path, except that nothing is cut into shards. CPUs with gloo; no GPU yet.
 """

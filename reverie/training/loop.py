@@ -42,7 +42,7 @@ Sample = Callable[[dict[str, Tensor], Path], dict[str, float] | None]  # average
 class TrainingConfig:
     """How long, how fast. A rate of 0 for Muon gives its matrices to AdamW; `decay_share` is the last part of the run.
 
-    batch_size: clips per step; tokens_per_step: if not 0, as many clips as fit into so many tokens instead (of the transformer only);
+    batch_size: clips per step (of the autoencoder cuts, two of each clip); tokens_per_step: if not 0, as many clips as fit into so many tokens instead (of the transformer only);
     clip_norm bounds the gradient's norm from the first step on, health.py tightens it; milestone_every: checkpoints at multiples of it
     are never removed (0: only the one where the rate begins to fall); precision auto: the faster of the two on this machine.
     """
@@ -65,12 +65,16 @@ class TrainingConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
-        if min(self.num_steps, self.batch_size, self.log_every, self.sample_every) < 1 or min(self.milestone_every, self.tokens_per_step) < 0:
-            raise ValueError("num_steps, batch_size, log_every and sample_every must be at least 1, milestone_every and tokens_per_step at least 0")
-        if not 0 < self.decay_share <= 1 or not 0 <= self.ema_decay < 1 or not self.learning_rate > 0:
-            raise ValueError("decay_share must lie in (0, 1], ema_decay in [0, 1), learning_rate above 0")
-        if not self.clip_norm > 0 or min(self.warmup_steps, self.weight_decay, self.muon_learning_rate, self.checkpoint_minutes) < 0:
-            raise ValueError("clip_norm must be above 0 (1e9 clips nothing), warmup_steps, weight_decay, muon_learning_rate and checkpoint_minutes at least 0")
+        rules = {
+            "at least 1": (("num_steps", "batch_size", "log_every", "sample_every"), lambda value: value >= 1),
+            "at least 0": (("milestone_every", "tokens_per_step", "warmup_steps", "weight_decay", "muon_learning_rate", "checkpoint_minutes"), lambda value: value >= 0),
+            "above 0": (("learning_rate", "clip_norm"), lambda value: value > 0), "above 0, at most 1": (("decay_share",), lambda value: 0 < value <= 1),
+            "at least 0, below 1": (("ema_decay",), lambda value: 0 <= value < 1),
+        }  # fmt: skip
+        for allowed, (names, fine) in rules.items():
+            for name in names:
+                if not fine(getattr(self, name)):
+                    raise ValueError(f"{name} is {getattr(self, name)}: {allowed} is allowed" + (" (1e9 clips nothing)" if name == "clip_norm" else ""))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +95,7 @@ class Stretch:
 
     def __post_init__(self) -> None:
         if min(self.accumulate, self.workers) < 1:
-            raise ValueError("--accumulate and --workers must be at least 1")
+            raise ValueError(f"--accumulate {self.accumulate}, --workers {self.workers}: at least 1 of each is needed")
 
 
 class Trained(nn.Module):

@@ -26,14 +26,15 @@ def plan(autoencoder: AutoencoderConfig, transformer: TransformerConfig, trainin
     tokens = -(-round(seconds * fps) // FRAMES) * -(-height // token) * -(-width // token)
     forward = networks[1].estimate_flops(tokens)
     halves = 2 / SHORTCUT_EVERY if transformer.shortcut else 0  # two evaluations, without gradients
-    total = (3.0 + halves) * forward * training.batch_size * training.num_steps
+    clips = training.num_steps * max(1, training.tokens_per_step // tokens if training.tokens_per_step else training.batch_size)
+    total = (3.0 + halves) * forward * clips
     return {
         "computed": True,
         "parameters": {"autoencoder": parameters[0], "transformer": parameters[1]},
         "clip": {"size": f"{width}x{height}", "seconds": seconds, "fps": fps, "tokens": tokens},
         "flops_per_second_of_video": forward / seconds,
         "training_flops": total,
-        "training_clips": training.batch_size * training.num_steps,
+        "training_clips": clips,
         "state_gb": round(parameters[1] * 4 * 5 / 1e9, 2),
         "days": {name: float(f"{total / (peak * REACHED) / 86400:.3g}") for name, peak in HARDWARE.items()},
         "share_of_peak_assumed": REACHED,

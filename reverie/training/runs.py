@@ -247,7 +247,8 @@ def bundle(autoencoder: Path, transformer: Path, folder: Path) -> str:
     """Copy a pair of weights files that belong together into `folder`; returns the transformer's digest. ValueError if they do not."""
     pair = {"autoencoder": load_weights(autoencoder, "autoencoder"), "transformer": load_weights(transformer, "transformer")}
     if pair["transformer"][1]["autoencoder"] != latents_name(pair["autoencoder"][1]):
-        raise ValueError(f"{transformer} was not trained with {autoencoder}")
+        wanted, given = pair["transformer"][1]["autoencoder"], latents_name(pair["autoencoder"][1])
+        raise ValueError(f"{transformer} was trained with the latents {wanted}, {autoencoder} makes {given}: give the autoencoder of its run")
     folder.mkdir(parents=True, exist_ok=True)
     for name, (tensors, about) in pair.items():
         save_weights(folder / f"{name}.safetensors", tensors, {k: v for k, v in about.items() if k != "digest"})

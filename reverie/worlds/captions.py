@@ -402,8 +402,8 @@ def _plainly(scene: S) -> S:
 def tell(scene: S, parts: tuple[S, ...] = ()) -> S:
     """The filmed scene with its captions: a pure function of the scene.
 
-    Of the clip: four medium ones, two short, one dense, and in Chinese one medium, one short, one dense; of the first frame the same
-    kinds without motion; timed ones for every event. `parts` are its shots, each as a scene of its own, if there are several.
+    Of the clip: four medium ones, two short, one dense, and in Chinese one medium, one short, one dense; of the first frame two medium, one short,
+    one dense, and in Chinese one medium and one dense, without motion; timed ones for every event. `parts` are its shots, each as a scene of its own, if there are several.
     """
     rng = generator(scene.seed ^ 0x5EED, scene.index)
     plain = [_plainly(part) for part in parts] or [_plainly(scene)]

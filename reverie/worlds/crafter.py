@@ -19,7 +19,6 @@ from reverie.worlds.scene import Event, Format, GameScene, Scene
 AIMS = ("wander", "gather", "drink", "place", "fight", "sleep", "random")
 WAYS = {"move_left": (-1, 0), "move_right": (1, 0), "move_up": (0, -1), "move_down": (0, 1)}
 SOUGHT = {"gather": "tree", "drink": "water"}
-CELLS = 9  # across the view; the two lowest rows show the inventory
 APPROACH = 90  # steps at most that are played before the clip begins, towards what is sought
 DEEDS: Deeds = {
     "walk_left": ("walks to the left", "walking to the left", "向左走"), "walk_right": ("walks to the right", "walking to the right", "向右走"), "walk_up": ("walks upwards", "walking upwards", "向上走"),
