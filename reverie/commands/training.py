@@ -1,4 +1,4 @@
-"""Commands that train: autoencoder, transformer, bundle, plan, plot."""
+"""Commands that train: autoencoder, transformer, probe, translate, bundle, plan, plot."""
 
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def train(options: argparse.Namespace) -> None:
     """The command without a network."""
-    options.parser.error("say what: autoencoder, transformer, probe, bundle, plan or plot")
+    options.parser.error("say what: autoencoder, transformer, probe, translate, bundle, plan or plot")
 
 
 def _preset(options: argparse.Namespace) -> Any:
@@ -176,6 +176,18 @@ def plan(options: argparse.Namespace) -> dict[str, Any]:
     facts = plan(preset.autoencoder, preset.transformer, preset.transformer_training, *parse_size(options.size), options.seconds, options.fps)
     say(options, json.dumps(facts, indent=1))
     return facts
+
+
+def translate(options: argparse.Namespace) -> dict[str, Any]:
+    """Weights for the latents of one autoencoder to weights for those of another."""
+    from reverie.data.shards import Footage
+    from reverie.training.translate import translate
+
+    if options.output.suffix != ".safetensors":
+        raise ValueError(f"{options.output}: weights are a .safetensors")
+    figures = translate(options.transformer, options.autoencoder, options.to, Footage(options.data), options.output)
+    say(options, f"{options.output}  {json.dumps(figures)}")
+    return {"files": [str(options.output)], **figures}
 
 
 def bundle(options: argparse.Namespace) -> dict[str, Any]:
