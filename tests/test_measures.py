@@ -124,7 +124,8 @@ def test_a_track_that_stays_correlates():
 
 def test_filmed_cases_are_what_the_measures_can_read_and_prompts_say_what_they_show():
     """Needs MuJoCo and EGL."""
-    found = measures.film_cases(2)
+    found = measures.film_cases(4)
+    assert sorted(one.truth["motion"] for one in found) == sorted(measures.MOTIONS)
     for one in found:
         assert look(one.video.frames) == (one.truth["colour"], one.truth["motion"])
         assert one.truth["surroundings"] in measures.EVEN

@@ -7,6 +7,7 @@ or night (`film_cases`). Words (a colour, surroundings) are read by a `Look`: a 
 
 import functools
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from reverie.worlds import words
 from reverie.worlds.scene import Format, truth_of
 
 SEED = 1001  # of the scenes that are filmed as cases
-FOOTAGE = f"the diorama, seed {SEED}: one hued thing, no props, a still camera, snow, street or beach, by day or night, 16 frames of 128x128 (and of 256x256, to refine to)"
+FOOTAGE = f"toys, seed {SEED}, as many of each motion: one hued thing, no props, a still camera, snow, street or beach, by day or night, 16 frames of 128x128 (and of 256x256, to refine to)"
 FRAMES, SEEDS = 16, 4  # of a case; of each prompt of `generate`
 LEAP, ALIKE = 0.25, 0.8  # heights of the picture from one frame to the next; correlation from which on two pictures show one place
 HELD = {"clip": 8, "image": 1}  # frames that a loop is dreamed around
@@ -57,19 +58,21 @@ class Case:
 
 
 def film_cases(count: int) -> list[Case]:
-    """The first scenes of the diorama that can be judged, of a seed that training does not see, filmed without props and with a still camera. Needs MuJoCo."""
-    from reverie.worlds.diorama import Diorama
+    """The first toys that can be judged, as many of each motion, of a seed that training does not see, filmed without props and with a still camera. Needs MuJoCo."""
+    from reverie.worlds.toys import Toys
 
-    world, cases, index = Diorama(), list[Case](), 0
+    world, cases, index, of_motion = Toys(), list[Case](), 0, Counter[str]()
     while len(cases) < count:
         scene, index = world.scene(SEED, index), index + 1
         meant = replace(scene, props=(), camera=replace(scene.camera, kind="static"), subjects=tuple(replace(subject, facts=(subject.action,)) for subject in scene.subjects))
-        if scene.camera.kind == "drone" or scene.plot or not judged(truth_of(meant)):  # a drone looks down steeply
+        wanted = judged(truth_of(meant))
+        if scene.camera.kind == "drone" or scene.plot or not wanted or of_motion[wanted[2]] * len(MOTIONS) >= count:  # a drone looks down steeply
             continue
         video, shown = world.film(meant, Format(width=128, height=128, num_frames=FRAMES))
         found = judged(truth_of(shown))
         if found and look(video.frames) == (found[0], found[2]):
             names, large = ("colour", "kind", "motion", "fact", "surroundings", "time", "camera"), Format(width=256, height=256, num_frames=FRAMES)
+            of_motion[found[2]] += 1
             truth = zip(names, (*found, shown.subjects[0].facts[0], shown.surroundings, shown.time, "static"), strict=True)
             cases.append(Case(video, dict(truth), world.film(meant, large)[0]))
     return cases
