@@ -47,9 +47,12 @@ def test_the_library_does_not_print_unpickle_evaluate_or_swallow():
                 assert node.func.id not in {"eval", "exec"} | ({"print"} if room(path) not in ("cli", "commands") else set()), path
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {alias.name for alias in node.names} | {getattr(node, "module", "") or ""}
-                assert not names & {"pickle", "urllib.request", "requests", "httpx"}, path
+                roots = {name.partition(".")[0] for name in names}
+                assert not roots & {"pickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "socket", "http", "urllib", "requests", "httpx"}, path
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0 and not (node.module == "torch" and {alias.name for alias in node.names} & {"load", "save"}), path
             if isinstance(node, ast.ExceptHandler):
-                assert node.type is not None, path
+                assert node.type is not None and not all(isinstance(statement, ast.Pass) for statement in node.body), path
             if isinstance(node, ast.Attribute) and ast.unparse(node) in {"torch.load", "torch.save", "os.system"}:
                 raise AssertionError(path)
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":

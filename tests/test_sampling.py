@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_strength_zero_everywhere_returns_the_input(dreamer: Reverie):
 def test_a_canvas_does_not_depend_on_its_batch(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
     """Requests of any shape, rate and strength are one pack."""
     a = tasks.text_to_video("a red ball", seed=1, **SHAPE)
-    b = tasks.text_to_video("a much longer prompt about a blue cube that falls", seed=2, **{**SHAPE, "width": 64, "num_frames": 5})
+    b = tasks.text_to_video("a much longer prompt about a blue cube that falls", seed=2, negative_prompt="a green cone", **{**SHAPE, "width": 64, "num_frames": 5})
     c = tasks.text_to_video("an image", seed=3, **{**SHAPE, "num_frames": 1})
     soft = dataclasses.replace(tasks.text_to_video("a green cone", seed=4, **SHAPE), latents=torch.randn(16, 2, 4, 6), strength=torch.full((2, 2, 3), 0.4))
     edged = dataclasses.replace(soft, strength=torch.linspace(0, 1, 12).reshape(2, 2, 3), fps=24.0)
@@ -104,12 +105,15 @@ def test_strength_may_vary_in_space_and_keeps_what_is_kept(dreamer: Reverie):
 
 
 def test_seed_and_words_decide(dreamer: Reverie):
-    def make(prompt: str = "a red ball", **settings: int) -> np.ndarray:
+    def make(prompt: str = "a red ball", **settings: Any) -> np.ndarray:
         return dreamer.generate(prompt, size="48x32", seconds=0.5, num_steps=2, **settings).frames
 
     assert np.array_equal(make(seed=1), make(seed=1))
     assert not np.array_equal(make(seed=1), make(seed=2))
     assert not np.array_equal(make(seed=1), make("a blue cube", seed=1))
+    assert not np.array_equal(make(seed=1), make(seed=1, negative_prompt="a cube"))
+    unguided, other = (make(seed=1, guidance_scale=1.0, negative_prompt=words).astype(int) for words in ("", "a cube"))
+    assert np.abs(unguided - other).max() <= 1  # nothing is pushed away from: texts are prepared together, so sums may come in another order
 
 
 @pytest.mark.parametrize(("frames", "size"), [(1, "48x32"), (2, "33x47"), (5, "16x16"), (16, "48x32")])

@@ -79,15 +79,15 @@ def test_every_fourth_sample_teaches_a_step_and_the_others_are_as_ever():
         assert torch.equal(sigma[~unknown], end[~unknown]) and torch.equal(sigma[~unknown], middle[~unknown])  # what is known does not move
         assert bool((sigma > middle)[unknown].all()) and bool((middle > end)[unknown].all())
         kept += int((~unknown).sum())
-        runs = [n for n in SHORTCUT_STEPS if torch.allclose(step_at(sigma[unknown], 1.0, n)[2], end[unknown], atol=1e-5)]  # 18 tokens: no shift above 1.33
+        runs = [n for n in SHORTCUT_STEPS if torch.allclose(step_at(sigma[unknown], resolution_shift(18), n)[2], end[unknown], atol=1e-5)]
         lengths |= {n for n in runs if len(runs) == 1}
-        assert told.unique().numel() == 1
+        assert told.unique().numel() == 1 and (len(runs) != 1 or bool(told[0]) == (runs[0] < SHORTCUT_STEPS[-1]))
         noise = (lesson.piece.tokens - (1 - sigma[lesson.piece.level_ids, None]) * lesson.clean)[lesson.unknown] / sigma[lesson.piece.level_ids, None][lesson.unknown]
         assert noise.std() == pytest.approx(1, abs=0.2)
         assert torch.equal(
             make_lesson(given, np.random.default_rng(number), 0, "shared", True).halves[1], make_lesson(given, np.random.default_rng(number), 0, "shared").piece.sigma
         )
-    assert kept > 0
+    assert kept > 0 and lengths == set(SHORTCUT_STEPS)
 
 
 def test_weights_that_learn_shortcuts_begin_as_what_they_were():
@@ -201,6 +201,7 @@ def test_sampling_tells_the_steps_that_it_takes(solver: str, monkeypatch: pytest
     if solver == "heun":
         assert len(seen) == 7 and not any(bool(steps.any()) for _, steps in seen)
         return
+    assert len(seen) == 4
     for (sigma, steps), now, after in zip(seen, u, u[1:], strict=False):
         caps = torch.tensor([1.0, 0.4, 0.0])
         assert torch.allclose(sigma, torch.minimum(now, caps)) and torch.allclose(steps, torch.minimum(now, caps) - torch.minimum(after, caps))

@@ -138,8 +138,8 @@ def test_a_wrong_cast_is_refused_with_the_line(old: str, new: str, message: str)
     ("old", "new", "message"),
     [
         ("seconds = 1\n", "secods = 1\n", "line 7: no 'secods' here; did you mean 'seconds'"), ("seconds = 0.5", "seconds = 0.3", "line 10: .* not a whole number"), ("seed = 4", "sed = 4", "line 2: no 'sed'"),
-        ("seed = 4", 'seed = "4"', "line 2: seed is '4', int is needed"), ("{hero} rolls", "{her} rolls", "line 11: no subject 'her'; did you mean 'hero'"), ("continues = true", 'continues = true\nclip = "a.mp4"', "line 13|line 12"),
-        ("size = ", "size = = ", "line 1"), ("[[shot]]\nseconds = 0.75", "[[shot]]", "line 13: this shot has no seconds"), ('image = "i.png"', "image = 3", "line 17: image is 3"),
+        ("seed = 4", 'seed = "4"', "line 2: seed is '4', int is needed"), ("{hero} rolls", "{her} rolls", "line 11: no subject 'her'; did you mean 'hero'"), ("continues = true", 'continues = true\nclip = "a.mp4"', "line 12: a shot begins with one thing, this one has clip and continues"),
+        ("size = ", "size = = ", r"at line 1, column"), ("[[shot]]\nseconds = 0.75", "[[shot]]", "line 13: this shot has no seconds"), ('image = "i.png"', "image = 3", "line 17: image is 3"),
     ],
 )  # fmt: skip
 def test_a_wrong_storyboard_is_refused_with_the_line(old: str, new: str, message: str):

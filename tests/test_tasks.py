@@ -1,6 +1,7 @@
 """Every task as a canvas: what is kept is exact, lengths and sizes are as asked, loops close, refusals are one line."""
 
 import dataclasses
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,24 @@ def test_frames_come_as_they_get_final_and_the_journal_goes_on(dreamer: Reverie,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_journal_ends_where_it_is_damaged(tmp_path: Path):
+    path, request = tmp_path / "j", {"a": 1}
+    journal = Journal(path, request)
+    for n in range(3):
+        journal.add(torch.full((1, 1, 1, 2), float(n)))
+    journal.close()
+    data, head, window = path.read_bytes(), len(b'{"a": 1}\n'), Journal.HEAD.size + 8
+    path.write_bytes(data[: head + window + Journal.HEAD.size] + b"x" + data[head + window + Journal.HEAD.size + 1 :])  # in the numbers of the second
+    again = Journal(path, request)
+    assert [part.tolist() for part in again.filled] == [[[[[0.0, 0.0]]]]]
+    assert path.stat().st_size == head + window
+    again.close()
+    path.write_bytes(b'{"a"')  # a first line that was torn
+    new = Journal(path, request)
+    assert new.filled == [] and path.read_bytes() == data[:head]
+    new.close()
+
+
 def test_what_was_given_lies_over_pieces_as_over_the_whole():
     rng = np.random.default_rng(0)
     frames, dreamed = (rng.integers(0, 255, (26, 6, 5, 3), dtype=np.uint8) for _ in range(2))
@@ -290,13 +309,18 @@ def test_outside_of_the_mask_and_of_the_old_frame_every_pixel_is_kept(dreamer: R
 
 def test_refining_gives_the_size_and_sees_tiles(dreamer: Reverie):
     video = clip(5, "48x32")
-    assert dreamer.refine(video, "a ball", size="288x192", **FAST).size == "288x192"
+    told: list = []
+    assert dreamer.refine(video, "a ball", size="288x192", announce=lambda canvases, _: told.extend(canvases), **FAST).size == "288x192"
+    assert len(told[0].tiles) > 1
     assert tiles_of((8, 8), 8, 3) == ((0, 0, 8, 8),)
     for rows, columns in ((8, 9), (12, 18), (30, 5)):
         seen = torch.zeros(rows, columns)
         for top, left, height, width in tiles_of((rows, columns), 8, 3):
             seen[top : top + height, left : left + width] += 1
         assert bool((seen > 0).all())
+        for side in (0, 1):
+            starts = sorted({tile[side] for tile in tiles_of((rows, columns), 8, 3)})
+            assert all(after - before <= 8 - 3 for before, after in itertools.pairwise(starts))
 
 
 def test_a_refined_draft_is_the_draft_when_it_is_shrunk_again(dreamer: Reverie):
@@ -441,7 +465,7 @@ def test_what_was_lost_of_a_kept_region_fades_across_its_border():
         (lambda d: d.connect(clip(), clip(size="32x32"), "a"), "same size and rate"), (lambda d: d.connect(clip(), clip(), "a", seconds=0.25), "whole groups"),
         (lambda d: d.blend(clip(4), clip(), "a"), "more than 4"), (lambda d: d.fill(clip(), "a", missing=[9]), "between 0 and 8"), (lambda d: d.fill(clip(), "a"), "either which"),
         (lambda d: d.fill(clip(2), "a", missing=[0, 1]), "every frame is missing"), (lambda d: d.edit(clip(), "a", strength=1.5), "number from 0"),
-        (lambda d: d.inpaint(clip(), np.zeros((1, 32, 48), bool), "a"), "mask is empty"), (lambda d: d.inpaint(clip(), np.ones((1, 32, 48), np.uint8), "a"), "mask is uint8: bool is needed"), (lambda d: d.inpaint(clip(), np.ones((1, 3, 3), bool), "a"), "mask is"),
+        (lambda d: d.inpaint(clip(), np.zeros((1, 32, 48), bool), "a"), "mask is empty"), (lambda d: d.inpaint(clip(), np.ones((1, 32, 48), np.uint8), "a"), "mask is uint8: bool is needed"), (lambda d: d.inpaint(clip(), np.ones((1, 3, 3), bool), "a"), r"mask is \[1, 3, 3\]"),
         (lambda d: d.outpaint(clip(), "a", size="32x32"), "must be larger"), (lambda d: d.outpaint(clip(), "a", size="64x64", left=30), "does not lie inside"),
         (lambda d: d.refine(clip(), "a", size="96x96"), "aspect ratio"), (lambda d: d.extend(clip(1, "2064x16"), "a", seconds=1), "at most 2048"), (lambda d: d.animate([(clip(), 0.1)], "a"), "none of the 17 frames at 8 fps: use 0.125"), (lambda d: d.animate([(clip(), 5)], "a"), "use 2$"),
         (lambda d: d.animate([(clip(), math.nan)], "a"), "at nan seconds: finite"), (lambda d: d.animate([(clip(), math.inf)], "a"), "finite"), (lambda d: d.animate([], "a"), "at least one"),

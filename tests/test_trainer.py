@@ -16,6 +16,8 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_tensor
 
 from reverie.autoencoder.autoencoder import Autoencoder
 from reverie.data.sampling import check_crops, index_of, numbers_of
@@ -347,14 +349,15 @@ def test_every_clip_comes_once_per_epoch_for_any_number_of_parts(parts: int):
     assert shown[:count] != shown[count : 2 * count]
 
 
-def test_muon_is_torchs_own():
+def test_muon_on_shards_is_torchs_own(world: World):
     torch.manual_seed(0)
-    ours, theirs = nn.Parameter(torch.randn(6, 4)), nn.Parameter(torch.zeros(6, 4))
-    theirs.data.copy_(ours.data)
-    mine, other = Muon([ours], lr=0.1, weight_decay=0.1), torch.optim.Muon([theirs], lr=0.1, weight_decay=0.1)
+    mesh, weights = init_device_mesh("cpu", (1,)), torch.randn(6, 4)
+    ours, theirs = nn.Parameter(distribute_tensor(weights.clone(), mesh, [Shard(0)])), nn.Parameter(weights.clone())
+    how = {"lr": 0.1, "weight_decay": 0.1, "adjust_lr_fn": "original"}
+    mine, other = Muon([ours], **how), torch.optim.Muon([theirs], **how)  # type: ignore[arg-type]
     for _ in range(3):
-        ours.grad = torch.randn(6, 4)
-        theirs.grad = ours.grad.clone()
+        theirs.grad = torch.randn(6, 4)
+        ours.grad = distribute_tensor(theirs.grad.clone(), mesh, [Shard(0)])
         mine.step()
         other.step()
-    assert torch.equal(ours, theirs)
+    assert torch.equal(ours.full_tensor(), theirs)

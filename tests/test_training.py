@@ -134,7 +134,7 @@ def test_the_rate_warms_up_stays_and_falls_to_zero():
     assert rates[75:] == [pytest.approx((100 - s) / 25) for s in range(75, 101)]
 
 
-def test_a_decoder_learns_on_while_its_latents_stay(footage_folder: Path, tmp_path: Path):
+def test_a_decoder_learns_on_while_its_latents_stay(footage_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     first, second = tmp_path / "first", tmp_path / "second"
     common = ["--preset", "tiny", "--data", str(footage_folder), "--set", "autoencoder_training.num_steps=3"]
     assert main(["train", "autoencoder", *common, "--run", str(first)]) == 0
@@ -147,4 +147,6 @@ def test_a_decoder_learns_on_while_its_latents_stay(footage_folder: Path, tmp_pa
         assert torch.equal(a.encode(video), b.encode(video))
     assert not torch.equal(a.decoder.embed.weight, b.decoder.embed.weight)
     assert load_autoencoder(first / "autoencoder-8.safetensors")[1]["latents"] != about_a["latents"]
+    capsys.readouterr()
     assert main(["train", "autoencoder", *common, "--run", str(second)]) == 2  # the folder holds a run that keeps its encoder
+    assert "decoder_of" in capsys.readouterr().err

@@ -62,3 +62,4 @@ def test_weights_speak_of_the_latents_of_another_autoencoder(model_folder: Path,
     assert main([*command, "--autoencoder", str(tmp_path / "new" / "autoencoder.safetensors"), "-o", str(tmp_path / "x.safetensors")]) == 2
     assert "give the autoencoder of its run" in capsys.readouterr().err
     assert main([*command, "--autoencoder", str(model_folder / "autoencoder.safetensors"), "-o", str(tmp_path / "x.bin")]) == 2
+    assert "weights are a .safetensors" in capsys.readouterr().err

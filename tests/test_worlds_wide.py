@@ -1,5 +1,6 @@
 """The wide world: acts with causes before effects, styles, weather, manners, shots and relations whose captions the numbers bear out; the games."""
 
+import functools
 import itertools
 import json
 import math
@@ -34,9 +35,15 @@ def made(*subjects: WideSubject, **changes: object) -> WideScene:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
+@functools.cache
+def scene_of(number: int) -> WideScene:
+    """A scene of seed 7."""
+    return WORLD.scene(7, number)
+
+
 def drawn(plot: str = "", shot: str = "") -> WideScene:
     """The first scene of seed 7 with this plot (and kind of first shot), in the natural style and in clear weather."""
-    scenes = (WORLD.scene(7, n) for n in range(4000))
+    scenes = (scene_of(n) for n in range(4000))
     return next(s for s in scenes if s.plot == plot and (s.shots[0].kind if s.shots else "") == shot and not s.weather and s.style == "natural")
 
 
