@@ -39,6 +39,7 @@ def test_rendering_is_resumable_and_does_not_depend_on_processes(tmp_path: Path,
     next(one.glob("*.jsonl")).unlink()
     made = {path: path.stat().st_mtime_ns for path in one.glob("*.tar")}
     assert main([*RENDER, "--num-clips", "4", "-o", str(one), "--processes", "1"]) == 0
+    assert main([*RENDER, "--num-clips", "3", "-o", str(one), "--processes", "1"]) == 2  # clip 2 would be there twice
     assert contents(one) == files and sum(path.stat().st_mtime_ns != time for path, time in made.items()) == 1  # what exists is not made again
     assert main([*RENDER, "--num-clips", "4", "-o", str(two), "--processes", "2"]) == 0
     assert contents(two) == files
@@ -92,7 +93,7 @@ def test_a_folder_of_other_footage_is_refused(tmp_path: Path, capsys: pytest.Cap
     assert main([*RENDER, "--num-clips", "2", "-o", str(tmp_path), "--fps", "4"]) == 2
     assert "holds clips of another" in capsys.readouterr().err
     assert main([*RENDER, "--num-clips", "3", "-o", str(tmp_path)]) == 2
-    assert "as a last shard" in capsys.readouterr().err
+    assert "as one shard" in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 

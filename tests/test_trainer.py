@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +79,37 @@ def test_a_run_in_stretches_equals_an_uninterrupted_one(tmp_path: Path, world: W
     assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
     assert held(tmp_path / "whole" / "step-00000020") == held(tmp_path / "parts" / "step-00000020")
     assert any("stopped, 19 steps are left" in event for event in events(tmp_path / "parts"))
+
+
+def test_a_line_that_a_full_disk_tore_does_not_stop_the_run(tmp_path: Path, world: World):
+    toy(tmp_path / "whole", world)
+    toy(tmp_path / "torn", world, Stretch(deadline=time.monotonic()))
+    with open(tmp_path / "torn" / "metrics.jsonl", "a") as file:
+        file.write('{"step": 2, "lo{"step": 2, "loss": 1.0}\n{"step": 1, "lo')
+    toy(tmp_path / "torn", world)
+    assert losses(tmp_path / "torn") == losses(tmp_path / "whole")
+
+
+def test_where_the_end_begins_is_kept_even_if_the_run_stands_there(tmp_path: Path, world: World):
+    toy(tmp_path, world, Stretch(deadline=time.monotonic()), checkpoint_minutes=0.0)
+    assert steps(tmp_path)[-1] == 1
+    toy(tmp_path, world, Stretch(decay_from=1), checkpoint_minutes=0.0)
+    assert steps(tmp_path) == [1, 19, 20]
+
+
+def test_a_milestone_that_could_not_be_written_is_written_later(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch):
+    save, full = checkpoint.save, []
+
+    def sometimes(folder: Path, state: Any, about: Any, world: World, milestone: bool = False) -> Path:
+        if state.step == 10:
+            full.append(milestone)
+            raise OSError(28, "No space left on device")
+        return save(folder, state, about, world, milestone)
+
+    monkeypatch.setattr(checkpoint, "save", sometimes)
+    toy(tmp_path, world, Stretch(decay_from=10), checkpoint_minutes=0.0)
+    assert full == [True]
+    assert steps(tmp_path) == [11, 19, 20]  # the first that could be written
 
 
 def test_accumulated_parts_learn_the_same(tmp_path: Path, world: World):

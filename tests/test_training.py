@@ -73,7 +73,7 @@ def test_a_folder_with_another_run_is_refused(footage_folder: Path, tmp_path: Pa
     ("arguments", "message"),
     [
         (["--preset", "tin"], "did you mean 'tiny'"), (["--set", "autoencoder_training.num_stepz=3"], "did you mean 'num_steps'"), (["--set", "autoencoder_training.num_steps=many"], "int is needed"),
-        (["--set", "autoencoder_training.num_steps"], "write name=value"), (["--data", "nowhere"], "no such folder"),
+        (["--set", "autoencoder_training.num_steps"], "write name=value"), (["--set", "transformer.width=64"], "uses autoencoder.* and autoencoder_training.* only"), (["--data", "nowhere"], "no such folder"),
         (["--set", "autoencoder_training.batch_size=26"], "needs 13 clips and there are 12"), (["--accumulate", "3"], "make it a multiple of 6"), (["--accumulate", "0"], "at least 1"),
         (["--stop-after", "tomorrow"], "for example 150m"), (["--stop-after", "0m"], "for example 150m"), (["--niceness", "-5"], "between 0 and 19"), (["--resume", "5"], "no checkpoint of that step"),
         (["--decay-from", "20"], "at step 0 of 20"), (["--set", "autoencoder_training.precision=float16"], "float16"),

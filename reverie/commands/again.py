@@ -84,6 +84,8 @@ def _input(given: dict[str, Any], options: argparse.Namespace) -> Path:
     from reverie.video import shown
 
     plain = Path(given["name"]).name  # never a path of the file's choosing
+    if plain in ("", ".."):
+        raise ValueError(f"{shown(options.file)}: what it remembers of its command line is damaged")
     for path in [*options.input, options.file.parent / plain, Path(plain)]:
         if path.exists() and digest_of(path) == given["digest"]:
             return path.absolute()

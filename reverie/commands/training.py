@@ -23,12 +23,16 @@ def train(options: argparse.Namespace) -> None:
     options.parser.error("say what: autoencoder, transformer, probe, translate, bundle, plan or plot")
 
 
-def _preset(options: argparse.Namespace) -> Any:
+def _preset(options: argparse.Namespace, *groups: str) -> Any:
+    """The preset with what --set changes; groups: the only ones that the command looks at."""
     from reverie.config import did_you_mean, override
     from reverie.presets import PRESETS
 
     if options.preset not in PRESETS:
         raise ValueError(f"no preset {options.preset!r}{did_you_mean(options.preset, PRESETS)}")
+    for setting in options.set:
+        if groups and setting.partition("=")[0].partition(".")[0] not in groups:
+            raise ValueError(f"--set {setting}: this command uses {' and '.join(f'{group}.*' for group in groups)} only")
     return override(PRESETS[options.preset](), options.set)
 
 
@@ -60,7 +64,7 @@ def _world() -> Iterator[tuple[Any, Any]]:
             with progress("training") as advance:
                 yield world, report(advance)
         else:
-            logging.getLogger().setLevel(logging.WARNING)
+            logging.getLogger("reverie").setLevel(logging.WARNING)
             yield world, lambda *_: None
 
 
@@ -84,7 +88,7 @@ def train_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.evaluation.sheet import save_sheet
     from reverie.training.runs import autoencoder_run
 
-    preset, footage, stretch = _preset(options), Footage(options.data), _stretch(options)
+    preset, footage, stretch = _preset(options, "autoencoder", "autoencoder_training"), Footage(options.data), _stretch(options)
 
     def draw(network: Any, path: Path) -> None:
         save_sheet(reconstruction_sheet(network, footage), path)
@@ -115,7 +119,7 @@ def train_transformer(options: argparse.Namespace) -> dict[str, Any]:
 
     if any(setting.startswith("transformer.token_width") for setting in options.set):
         raise ValueError("transformer.token_width follows from the autoencoder: leave it out")
-    preset, footage, stretch = _preset(options), Footage(options.data), _stretch(options)
+    preset, footage, stretch = _preset(options, "transformer", "transformer_training"), Footage(options.data), _stretch(options)
     autoencoder = options.autoencoder or BUNDLED / "autoencoder.safetensors"
     with _world() as (world, reporter):
         run = transformer_run(
@@ -135,7 +139,7 @@ def train_probe(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.layers.weights import save_weights
     from reverie.training.runs import Run
 
-    training, footage, stretch = _preset(options).probe_training, Footage(options.data), _stretch(options)
+    training, footage, stretch = _preset(options, "probe_training").probe_training, Footage(options.data), _stretch(options)
     with _world() as (world, reporter):
         views = views_of(footage, lambda done, total: reporter("reading", done, total, {}))
         check_batch(training.batch_size, len(views.seen), world.size * stretch.accumulate)
@@ -185,6 +189,8 @@ def translate(options: argparse.Namespace) -> dict[str, Any]:
 
     if options.output.suffix != ".safetensors":
         raise ValueError(f"{options.output}: weights are a .safetensors")
+    if not options.output.parent.is_dir():
+        raise ValueError(f"the folder {options.output.parent} does not exist: create it, or write elsewhere")
     figures = translate(options.transformer, options.autoencoder, options.to, Footage(options.data), options.output)
     say(options, f"{options.output}  {json.dumps(figures)}")
     return {"files": [str(options.output)], **figures}

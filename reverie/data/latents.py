@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -95,10 +96,16 @@ def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str, rank:
     members: dict[str, list[int]] = {}
     for index, entry in enumerate(footage.entries):
         members.setdefault(entry.shard, []).append(index)
-    for shard in [shard for shard, path in paths.items() if not path.exists()][rank::size]:
+    for shard in list(paths)[rank::size]:  # a share that does not depend on when it is looked at
+        if paths[shard].exists():
+            continue
         tensors: dict[str, Tensor] = {}
-        with ThreadPoolExecutor(1) as ahead:  # decodes while the network encodes
-            for index, video in zip(members[shard], ahead.map(footage.video, members[shard]), strict=True):
+        with ThreadPoolExecutor(1) as ahead:  # decodes one clip while the network encodes the one before
+            decoding = ahead.submit(footage.video, members[shard][0])
+            for index, following in zip_longest(members[shard], members[shard][1:]):
+                video = decoding.result()
+                if following is not None:
+                    decoding = ahead.submit(footage.video, following)
                 tensors |= _encode_all(video, footage.entries[index], autoencoder)
         with whole_file(paths[shard]) as temporary:
             save_file(tensors, temporary)

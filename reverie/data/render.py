@@ -74,8 +74,10 @@ def _claim(folder: Path, world: World, seed: int, num_clips: int, formats: Seque
         temporary.write_text(mine)
     for path in folder.glob(f"{world.name}-{seed}-*.jsonl"):
         first, last = (int(part) for part in path.stem.split("-")[-2:])
-        if last - first != SHARD_CLIPS and last != num_clips:
-            raise ValueError(f"{folder} holds clips {first} to {last - 1} of seed {seed} as a last shard: ask for --num-clips {last} again, or choose another folder")
+        if first < num_clips < last or (last - first != SHARD_CLIPS and last != num_clips):
+            raise ValueError(
+                f"{folder} holds clips {first} to {last - 1} of seed {seed} as one shard: ask for --num-clips {last} (or more, if it is full), or choose another folder"
+            )
 
 
 def _path(world: World, seed: int, start: int, stop: int, formats: tuple[Format, ...], folder: Path) -> Path:

@@ -61,7 +61,7 @@ def write_shard(path: Path, clips: Iterable[tuple[str, Video, dict[str, Any]]]) 
             )  # fmt: skip
             lines.append(json.dumps({name: value for name, value in entry.__dict__.items() if value is not None}, ensure_ascii=False))
     with whole_file(path.with_suffix(".jsonl")) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> tuple[int, int]:
@@ -84,7 +84,7 @@ class Footage:
             if manifest.parent != self.folder and not manifest.with_suffix(".tar").exists():
                 continue  # of something else, such as a run
             try:
-                rows: list[dict[str, Any]] = [json.loads(line) for line in manifest.read_text().splitlines()]
+                rows: list[dict[str, Any]] = [json.loads(line) for line in manifest.read_text(encoding="utf-8").split("\n") if line]
                 tuples: list[dict[str, Any]] = [{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()} for row in rows]
                 shard = manifest.relative_to(self.folder).with_suffix(".tar").as_posix()
                 self.entries += [Entry(**{**row, "shard": shard}) for row in tuples]

@@ -35,7 +35,8 @@ def facts_of(footage: Footage) -> list[Facts]:
         identity = [found[0].get(name) for name in IDENTITY] if len(found) == 1 else [None]
         key = (entry.width, entry.height, *identity) if all(isinstance(value, str) for value in identity) else None
         keys.append(key)
-        if key is not None and (found[0].get("visible") or [0])[0] >= IN_SIGHT:
+        visible = found[0].get("visible") if key is not None else None
+        if key is not None and isinstance(visible, list) and visible and visible[0] >= IN_SIGHT:
             alone[key].append(index)
     facts = []
     for index, (key, found) in enumerate(zip(keys, subjects, strict=True)):

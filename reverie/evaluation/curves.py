@@ -23,6 +23,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{folder}: no run here (no metrics.jsonl)")
     rows = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.endswith("}"):
+            continue  # torn off by a full disk or a kill
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:

@@ -52,7 +52,7 @@ def save(folder: Path, state: State, about: dict[str, Any], world: World, milest
         _seal(temporary)
         os.rename(temporary, target)
         _sync(folder)
-        _prune(folder)
+        _prune(folder, state.decay_from)
 
     if world.from_first(target.exists()):
         return target
@@ -180,8 +180,8 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _prune(folder: Path) -> None:
-    plain = [path for path in checkpoints(folder) if not (path / MILESTONE).exists()]
+def _prune(folder: Path, decay_from: int) -> None:
+    plain = [path for path in checkpoints(folder) if not (path / MILESTONE).exists() and step_of(path) != decay_from]  # where the run may stand already as it is told to end
     for old in plain[:-KEEP]:
         gone = old.with_name(f".{old.name}.old")  # no longer a checkpoint before its first file goes
         os.rename(old, gone)

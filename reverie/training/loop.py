@@ -8,6 +8,7 @@ step, average, log, sample, save.
 import ctypes
 import itertools
 import math
+import os
 import signal
 import threading
 import time
@@ -137,7 +138,7 @@ def train(
     with claimed(folder, world), _stop_flag() as stop:
         record = Record(folder, world, peak_flops(getattr(network, "compute_dtype", torch.float32)))
         _resume(folder, about, state, record, world, stretch, config.num_steps)
-        saved, ending, interrupt, owed = time.monotonic(), False, False, False
+        saved, ending, interrupt, owed, failed = time.monotonic(), False, False, False, False
         record.pause()
         with _prefetch(parts_at, state.cursor, stretch.workers) as batches:
             while state.step < config.num_steps and not ending:
@@ -183,9 +184,11 @@ def train(
                 if sample and state.step % config.sample_every == 0:
                     _sample(sample, folder, state, record, world)
                 owed = owed or state.step == state.decay_from or (config.milestone_every > 0 and state.step % config.milestone_every == 0)
-                if ending or state.step == config.num_steps or ((save or owed) and not problem):  # a milestone whose step was skipped is kept at the next
-                    _save(folder, about, state, record, world, owed, must=ending)
-                    saved, owed = time.monotonic(), False
+                if (
+                    ending or state.step == config.num_steps or ((save or (owed and not failed)) and not problem)
+                ):  # a milestone whose step was skipped, or not written, is kept later
+                    failed = not _save(folder, about, state, record, world, owed, must=ending)
+                    saved, owed = time.monotonic(), owed and failed
                 record.pause()
         if interrupt:
             raise KeyboardInterrupt
@@ -201,7 +204,8 @@ def _resume(folder: Path, about: dict[str, Any], state: State, record: Record, w
 
     def choose() -> int:
         checkpoint.sweep(folder)
-        step = checkpoint.newest(folder) if stretch.resume is None else checkpoint.exactly(folder, stretch.resume)
+        restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0  # by torchrun, after a process died: not back again
+        step = checkpoint.newest(folder) if stretch.resume is None or restarted else checkpoint.exactly(folder, stretch.resume)
         if step is not None:
             for name, before, now in _differences(checkpoint.about(folder, step), about):
                 raise ValueError(f"{folder} holds a run with another {name} ({before}, not {now}): choose another --run folder, or repeat its settings (run.json)")
@@ -228,8 +232,8 @@ def _resume(folder: Path, about: dict[str, Any], state: State, record: Record, w
     record.event(state.step, "goes on" if step >= 0 else "begins", state=state.digest(), processes=world.size, accumulate=stretch.accumulate, **versions())
 
 
-def _save(folder: Path, about: dict[str, Any], state: State, record: Record, world: World, milestone: bool, must: bool) -> None:
-    """Write a checkpoint; if that fails (a full disk), say so and go on, unless the run ends here."""
+def _save(folder: Path, about: dict[str, Any], state: State, record: Record, world: World, milestone: bool, must: bool) -> bool:
+    """Write a checkpoint; if that fails (a full disk), say so and go on, unless the run ends here. Whether it is there."""
     if not state.health.bad:
         state.health.rollbacks = 0
     try:
@@ -239,6 +243,8 @@ def _save(folder: Path, about: dict[str, Any], state: State, record: Record, wor
         record.event(state.step, f"no checkpoint could be written ({error.strerror or error}); the one of step {last} is good")
         if must:
             raise
+        return False
+    return True
 
 
 def _roll_back(folder: Path, state: State, record: Record, world: World) -> None:
@@ -261,8 +267,8 @@ def _sample(sample: Sample, folder: Path, state: State, record: Record, world: W
         try:
             (folder / "samples").mkdir(exist_ok=True)
             record.also(state, sample(averaged, folder / "samples" / f"{state.step:08d}.png") or {})
-        except OSError as error:
-            record.event(state.step, f"no sheet could be drawn ({error.strerror or error})")
+        except (OSError, ValueError) as error:  # of a folder or file that has gone, too: no reason to lose the run
+            record.event(state.step, f"no sheet could be drawn ({getattr(error, 'strerror', None) or error})")
 
 
 def _differences(a: Any, b: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -54,7 +54,10 @@ def describe(folder: Path, about: dict[str, Any]) -> None:
     note = folder / "run.json"
     made = json.loads(note.read_text())["made"] if note.exists() else versions()
     temporary = folder / ".run.json.tmp"
-    temporary.write_text(json.dumps({**about, "made": made}, indent=1))
+    with open(temporary, "w") as file:
+        json.dump({**about, "made": made}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())  # a power cut leaves the old one or the new one
     os.replace(temporary, note)
 
 
@@ -123,7 +126,7 @@ class Record:
         """Forget the lines beyond a step, to which the run goes back, and half a line of a killed process."""
         if not self.world.first or not self.path.exists():
             return
-        lines = [line for line in self.path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
+        lines = [line for line in self.path.read_text().splitlines() if _step_of(line) <= step]
         temporary = self.path.with_name(".metrics.jsonl.tmp")
         temporary.write_text("".join(line + "\n" for line in lines))
         os.replace(temporary, self.path)
@@ -133,11 +136,19 @@ class Record:
             return
         try:
             with open(self.path, "a") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(("\n" if self.complained else "") + json.dumps(row) + "\n")  # what a full disk tore off stays a line of its own
         except OSError as error:
             if not self.complained:
                 logger.warning("cannot write %s (%s): the run goes on without its lines", self.path, error.strerror)
             self.complained = True
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of metrics; infinite if it is torn."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def merged(world: World, parts: list[Figures], wishes: list[bool]) -> tuple[Figures, list[bool]]:

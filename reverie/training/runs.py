@@ -230,8 +230,9 @@ def _precision(folder: Path, training: TrainingConfig, world: World) -> torch.dt
     note = folder / "run.json"
     if training.precision != "auto":
         return getattr(torch, training.precision)
-    if note.exists():
-        return getattr(torch, json.loads(note.read_text())["precision"].removeprefix("torch."))
+    known = json.loads(note.read_text()).get("precision") if note.exists() else None
+    if known:
+        return getattr(torch, known.removeprefix("torch."))
     return torch.bfloat16 if world.from_first(fast_dtype() == torch.bfloat16) else torch.float32
 
 

@@ -65,7 +65,8 @@ def _limit(request: dict[str, Any]) -> None:
     for kind, wanted in ((resource.RLIMIT_AS, request["memory"]), (resource.RLIMIT_CPU, request["seconds"]), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(kind, (value, value))
+        later = 5 if kind == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0  # so that the soft limit, which says what it is, comes first
+        resource.setrlimit(kind, (value, value + later))
 
 
 def decode(handle: int, request: dict[str, Any], send: Send) -> dict[str, Any]:

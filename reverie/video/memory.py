@@ -37,7 +37,7 @@ def from_text(text: str) -> tuple[dict[str, Any], np.ndarray | None, tuple[str, 
     """(metadata, latents, notes) of a tag. What is not Reverie's JSON is told in a note and otherwise ignored."""
     try:
         values = json.loads(text) if text else {}
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         return {}, None, ("what it remembers of how it was made is damaged",)

@@ -62,6 +62,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())  # a power cut leaves no empty file of this name
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
