@@ -55,6 +55,21 @@ def test_a_clip_does_not_depend_on_its_pack_mates():
         assert not torch.allclose(together[1], run(net, [PIECES[1]], [TEXTS[2]])[0], atol=1e-3)  # but on its text
 
 
+def test_what_is_seen_may_be_said_by_a_gain_of_its_level():
+    """New weights say what those without the gains say; and gains of one, over an output of zeros, say what is seen."""
+    plain, skipping = network(), Transformer(dataclasses.replace(network().config, skip=True))
+    skipping.load_state_dict(plain.state_dict() | {"skip.weight": torch.zeros(64, plain.config.width), "skip.bias": torch.zeros(64)})
+    with torch.no_grad():
+        for before, now in zip(run(plain, PIECES, TEXTS), run(skipping, PIECES, TEXTS), strict=True):
+            assert torch.equal(before, now)
+        for parameter in (skipping.out.weight, skipping.out.bias):
+            parameter.zero_()
+        assert skipping.skip is not None
+        skipping.skip.bias.fill_(1)
+        for piece_, now in zip(PIECES, run(skipping, PIECES, TEXTS), strict=True):
+            assert torch.equal(now, piece_.tokens)
+
+
 def test_causal_clips_do_not_see_later_frames():
     net = network()
     changed = piece(3, 3, 3, True, seed=9)

@@ -175,7 +175,7 @@ def transformer_run(
     about: dict[str, Any] = {"network": "transformer", "config": to_dict(config), "autoencoder": about_autoencoder["latents"], "text": encoder.digest}
     if start is not None:
         weights, before = load_weights(start, "transformer")
-        new = {name: getattr(config, name) for name in ("action_width", "shortcut") if not before["config"].get(name)}  # what they do not know is learned from zero
+        new = {name: getattr(config, name) for name in ("action_width", "skip", "shortcut") if not before["config"].get(name)}  # what they do not know is learned from zero
         same = {**before, "config": {**before["config"], **new}}
         for name in ("config", "autoencoder", "text"):
             if same[name] != about[name]:

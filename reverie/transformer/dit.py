@@ -35,6 +35,7 @@ class TransformerConfig:
     """token_width: numbers per spacetime patch; text_width: of the frozen text features; head width is width / heads.
 
     action_width: numbers per noise level that say what a player does (patches/actions.py); 0: the network cannot be steered.
+    skip: what is seen of a token is added to what is said of it, each number by a gain of its own at each level: details that are nearly clean need no way through the blocks.
     shortcut: the network is told how far each step goes and learns to arrive there at once (arXiv 2410.12557), so that few steps are enough.
     """
 
@@ -46,6 +47,7 @@ class TransformerConfig:
     feedforward: int = 1024
     prediction: Prediction = "clean"
     action_width: int = 0
+    skip: bool = False
     shortcut: bool = False
 
     def __post_init__(self) -> None:
@@ -169,6 +171,7 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.depth)])
         self.table = nn.Parameter(torch.randn(2, width) / width**0.5)
         self.out = Linear(width, config.token_width)
+        self.skip = Linear(width, config.token_width) if config.skip else None
         self.compute_dtype = torch.float32
         self._initialise()
 
@@ -182,6 +185,8 @@ class Transformer(nn.Module):
             nn.init.normal_(module.weight, std=0.02)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.place.weight)
+        if self.skip is not None:
+            nn.init.zeros_(self.skip.weight)
         if self.actions is not None:
             nn.init.zeros_(self.actions.weight)
         if self.steps is not None:
@@ -224,7 +229,8 @@ class Transformer(nn.Module):
         for block, text, past in zip(self.blocks, condition.keys_values, pasts, strict=True):
             x = block(x, modulation, levels, dtype, rotation, sight, pack.spans, text, condition.lengths, past, kept)
         shift, scale = (time[:, None] + self.table).unbind(1)  # [G D]
-        return self.out(modulate(layer_norm(x), shift, scale, levels, dtype)).float()  # [L C]
+        said = self.out(modulate(layer_norm(x), shift, scale, levels, dtype)).float()  # [L C]
+        return said if self.skip is None else said + pack.tokens * self.skip(F.silu(time))[pack.level_ids]
 
     def remember(self, pack: Pack, condition: Condition, cache: Cache | None = None) -> Cache:
         """The cache with the latents of the pack (finished ones, at the small noise of context) behind it. Its clips must be causal."""
