@@ -42,7 +42,7 @@ def default() -> Preset:
     return Preset(
         autoencoder=AutoencoderConfig(latent_channels=CHANNELS, nested_channels=(16, 24)),
         autoencoder_training=TrainingConfig(num_steps=4000, batch_size=16, learning_rate=7e-4, muon_learning_rate=0.01, decay_share=0.5),
-        transformer=TransformerConfig(token_width=TOKEN_WIDTH, action_width=ACTION_WIDTH),
+        transformer=TransformerConfig(token_width=TOKEN_WIDTH, action_width=ACTION_WIDTH, skip=True),
         transformer_training=TrainingConfig(num_steps=1400, batch_size=48, learning_rate=1e-3, muon_learning_rate=0.015, warmup_steps=30, decay_share=0.72),
         probe_training=TrainingConfig(num_steps=3000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, decay_share=0.9, ema_decay=0.99, precision="float32"),
     )
@@ -51,7 +51,7 @@ def default() -> Preset:
 def _scaled(width: int, depth: int, batch_size: int, num_steps: int) -> Preset:
     """The default with another transformer: heads of 64, feed-forward four times the width, the rates of the default."""
     training = replace(default().transformer_training, num_steps=num_steps, batch_size=batch_size, warmup_steps=300, decay_share=0.25)
-    transformer = TransformerConfig(token_width=TOKEN_WIDTH, width=width, depth=depth, heads=width // 64, feedforward=4 * width, action_width=ACTION_WIDTH)
+    transformer = TransformerConfig(token_width=TOKEN_WIDTH, width=width, depth=depth, heads=width // 64, feedforward=4 * width, action_width=ACTION_WIDTH, skip=True)
     return replace(default(), transformer=transformer, transformer_training=training)
 
 
