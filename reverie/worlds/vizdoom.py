@@ -68,7 +68,7 @@ def _play(scene: GameScene, format: Format) -> tuple[np.ndarray, list[np.ndarray
     try:
         import vizdoom as doom
     except ImportError as error:
-        raise RuntimeError("the world 'vizdoom' needs the game: pip install 'reverie[games]' (vizdoom>=1.3)") from error
+        raise RuntimeError("the world 'vizdoom' needs the game: pip install 'reverie[games]' (or vizdoom>=1.3)") from error
     rng = generator(scene.seed, scene.index, 34)
     game = doom.DoomGame()
     frames: list[np.ndarray] = []
