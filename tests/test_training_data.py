@@ -208,7 +208,14 @@ def test_curves_of_several_runs_are_one_picture(tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "message"), [(None, "a.png", "no run here"), ("", "a.png", "no line of metrics yet"), ("{", "a.png", "no line of metrics yet"), ("{nonsense}", "a.png", "line 1: not a line"), ("", "a.jpg", "are a .png")]
+    ("content", "name", "message"),
+    [
+        (None, "a.png", "no run here"),
+        ("", "a.png", "no line of metrics yet"),
+        ("{", "a.png", "no line of metrics yet"),
+        ("{nonsense}", "a.png", "line 1: not a line"),
+        ("", "a.jpg", "are a .png"),
+    ],
 )
 def test_curves_of_nothing_are_refused(tmp_path: Path, content: str | None, name: str, message: str, capsys: pytest.CaptureFixture[str]):
     if content is not None:
