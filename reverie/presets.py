@@ -38,7 +38,7 @@ def tiny() -> Preset:
 
 
 def default() -> Preset:
-    """The model that ships: docs/reproduce.md has the commands, the time each takes and the number each reaches."""
+    """The next model to ship; the bundled one is of an earlier preset: docs/reproduce.md has the commands, the time each takes and the number each reaches."""
     return Preset(
         autoencoder=AutoencoderConfig(latent_channels=CHANNELS, nested_channels=(16, 24)),
         autoencoder_training=TrainingConfig(num_steps=4000, batch_size=16, learning_rate=7e-4, muon_learning_rate=0.01, decay_share=0.5),
