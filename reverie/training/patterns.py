@@ -2,13 +2,13 @@
 
 | share | pattern | serves |
 |---|---|---|
-| 40% | shared: one level for the whole clip | text to video |
-| 14% | independent: a level of its own for each latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
-| 18% | known frames: the first 8, a longer prefix 3, a suffix 2.5, both ends 1.5, a run in the middle 1.5, at random 1.5 | image to video, extension, loops, filling |
-| 3% | dropped: a prefix or a suffix at level 1, the rest shared (history guidance, arXiv 2502.06764) | long video, guidance by history |
-| 7% | box: a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
-| 5% | ramp: not decreasing in time | streaming |
-| 5% | capped: one level with a cap s < 1 on frames or on a box: min(u, s) | repainting |
+| 49% | shared: one level for the whole clip | text to video |
+| 12% | independent: a level of its own for each latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
+| 15% | known frames: the first 6.7, a longer prefix 2.5, a suffix 2.1, both ends 1.25, a run in the middle 1.25, at random 1.2 | image to video, extension, loops, filling |
+| 2% | dropped: a prefix or a suffix at level 1, the rest shared (history guidance, arXiv 2502.06764) | long video, guidance by history |
+| 6% | box: a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
+| 4% | ramp: not decreasing in time | streaming |
+| 4% | capped: one level with a cap s < 1 on frames or on a box: min(u, s) | repainting |
 | 4% | keyframe: a still of the clip at its own time, not shown, and a shared level; in a third of them a prefix is known as well | stills at any time, anchors |
 | 4% | reference: a still of another clip of the same subject, four seconds before (patches/positions.py), and the same | what persists |
 
@@ -34,7 +34,7 @@ IMAGE_BOX_SHARE = 0.1  # of the images
 PREFIX_SHARE = 1 / 3  # of the clips with a still that is not shown: the first latents are known as well
 
 SHARES = {
-    "shared": 0.40, "independent": 0.14, "known": 0.18, "dropped": 0.03, "box": 0.07, "ramp": 0.05, "capped": 0.05, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
+    "shared": 0.49, "independent": 0.12, "known": 0.15, "dropped": 0.02, "box": 0.06, "ramp": 0.04, "capped": 0.04, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
 }  # fmt: skip
 PATTERNS = tuple(SHARES)
 STILLS = ("keyframe", "reference")
