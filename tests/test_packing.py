@@ -11,7 +11,7 @@ import pytest
 from benchmarks.packing import mixed_set
 from reverie.cli import main
 from reverie.data.latents import LatentClips
-from reverie.data.sampling import LOOKAHEAD, Carry, Packs, check_budget, next_pack
+from reverie.data.sampling import LOOKAHEAD, PACKS, Carry, Packs, check_budget, next_pack
 from reverie.data.shards import Footage, write_shard
 from reverie.presets import tiny
 from reverie.sampling.reverie import load_autoencoder
@@ -73,8 +73,10 @@ def test_parts_share_a_pack_and_steps_may_come_in_any_order():
     assert sorted(n for part in parts for n in part) == whole
     loads = [sum(LENGTHS[n] for n in part) for part in parts]
     assert max(loads) - min(loads) <= max(LENGTHS)
-    later = Packs(LENGTHS.__getitem__, BUDGET)
+    later = Packs(lambda number: LENGTHS[number % len(LENGTHS)], BUDGET)
     assert [later.numbers(step, 0, 1) for step in (9, 7)] == [packs.numbers(9, 0, 1), whole]
+    later.numbers(7 + 2 * PACKS, 0, 1)  # what lies far back is forgotten, and made again
+    assert len(later.packs) == PACKS and later.numbers(7, 0, 1) == whole
 
 
 def test_what_cannot_fit_is_refused():

@@ -1,4 +1,4 @@
-"""Latents of footage, encoded once: FOOTAGE/latents-DIGEST/SHARD-DIGEST.safetensors, named after the autoencoder and the shard's
+"""Latents of footage, encoded once: FOOTAGE/latents-NAME/SHARD-DIGEST.safetensors, named after the autoencoder (and its precision) and the shard's
 content, so that neither can change unnoticed. Where the disk is too small, clips are encoded whenever they are needed."""
 
 import hashlib

@@ -15,6 +15,7 @@ from reverie.randomness import generator
 CHOICES, NOISE = 1, 2  # counters of a sample's random numbers: what of its clip is seen, and what training does with it
 CUTS = 2  # of each clip, for the autoencoder
 LOOKAHEAD = 48  # samples among which a pack looks for those that fill it
+PACKS = 64  # the last ones are kept: of several threads and processes each asks for its own
 
 
 @functools.lru_cache(maxsize=4)
@@ -69,18 +70,22 @@ class Packs:
 
     def __init__(self, tokens_of: Callable[[int], int], budget: int) -> None:
         self.tokens_of, self.budget = tokens_of, budget
-        self.packs: list[list[tuple[int, int]]] = []
-        self.carry, self.lock = Carry(), threading.Lock()
+        self.packs: dict[int, list[tuple[int, int]]] = {}
+        self.made, self.carry, self.lock = 0, Carry(), threading.Lock()
 
     def numbers(self, pack: int, part: int, parts: int) -> list[int]:
         """The samples of a part of a pack: the longest first, each to the part that has the fewest tokens yet."""
         with self.lock:
-            while len(self.packs) <= pack:
-                made, self.carry = next_pack(self.carry, self.tokens_of, self.budget)
-                self.packs.append(made)
+            if pack < self.made - PACKS:
+                self.made, self.carry = 0, Carry()
+            while self.made <= pack:
+                self.packs[self.made], self.carry = next_pack(self.carry, self.tokens_of, self.budget)
+                self.packs.pop(self.made - PACKS, None)
+                self.made += 1
+            samples = self.packs[pack]
         shares: list[list[int]] = [[] for _ in range(parts)]
         loads = [0] * parts
-        for number, tokens in sorted(self.packs[pack], key=lambda sample: (-sample[1], sample[0])):
+        for number, tokens in sorted(samples, key=lambda sample: (-sample[1], sample[0])):
             least = loads.index(min(loads))
             shares[least].append(number)
             loads[least] += tokens

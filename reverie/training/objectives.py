@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reverie.autoencoder.autoencoder import FRAMES, Autoencoder
 from reverie.autoencoder.losses import MOVING_WEIGHT, reconstruction_loss
-from reverie.data.latents import WITHIN_SHARE, Clip
+from reverie.data.latents import ACTION_DROPOUT, IMAGE_SHARE, LEAD_SHARE, SHORT_SHARE, WITHIN_SHARE, Clip
 from reverie.data.sampling import CUTS, NOISE
 from reverie.diffusion.flow import WEIGHT_LIMIT, loss_weight, mix, shortcut, step, to_clean
 from reverie.diffusion.schedules import resolution_shift, step_at
@@ -36,7 +36,11 @@ KINDS = (*patterns.PATTERNS, "shortcut")
 # what a run's loss is made of beside its settings: remembered with it, so that it does not go on under another one
 TERMS: dict[str, dict[str, Any]] = {
     "autoencoder": {"latent_noise": LATENT_NOISE, "nested_share": NESTED_SHARE, "moving_weight": MOVING_WEIGHT},
-    "transformer": {"shares": patterns.SHARES, "within": WITHIN_SHARE, "causal": patterns.CAUSAL_SHARE, "no_text": patterns.TEXT_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "things": THING_WEIGHT, "weight_limit": WEIGHT_LIMIT},
+    "transformer": {
+        "shares": patterns.SHARES, "images": IMAGE_SHARE, "image_box": patterns.IMAGE_BOX_SHARE, "short": SHORT_SHARE, "lead": LEAD_SHARE, "within": WITHIN_SHARE, "prefix": patterns.PREFIX_SHARE,
+        "causal": patterns.CAUSAL_SHARE, "no_text": patterns.TEXT_DROPOUT, "no_actions": ACTION_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "things": THING_WEIGHT, "weight_limit": WEIGHT_LIMIT,
+        "shortcut": [SHORTCUT_EVERY, SHORTCUT_WEIGHT, *SHORTCUT_STEPS],
+    },
 }  # fmt: skip
 
 

@@ -183,7 +183,8 @@ def transformer_run(
         network.load_state_dict(network.state_dict() | weights)
         about["start"] = before["digest"]
 
-    plan = plan_cache(footage, autoencoder, about_autoencoder["latents"], world.size)
+    cache = f"{about_autoencoder['latents']}-{str(precision).removeprefix('torch.')}"
+    plan = plan_cache(footage, autoencoder, cache, world.size)
     fits = bool(world.from_first(plan.fits(CHECKPOINTS * _state_bytes(network))))
     facts = {"clips": len(footage), "clips_to_encode": plan.clips, "latents_gb": round(plan.size / 1e9, 3), "encoding_minutes": round(plan.seconds / 60, 1)}
     if plan.clips and not dry:
@@ -191,13 +192,13 @@ def transformer_run(
         how = f"about {plan.seconds / 60:.1f} minutes" if fits else "too little: every clip is encoded whenever it is needed, which costs time in each step"
         logger.info("%d clips are to be encoded: %s; %s", plan.clips, size, how)
     if fits and not dry:
-        for done, total in cache_latents(footage, autoencoder, about_autoencoder["latents"], world.rank, world.size):
+        for done, total in cache_latents(footage, autoencoder, cache, world.rank, world.size):
             progress("encoding", done, total, {})
-    latents = LatentClips(footage, about_autoencoder["latents"], autoencoder if dry or not fits else None)
+    latents = LatentClips(footage, cache, autoencoder if dry or not fits else None)
 
     window = max(1 + (entry.num_frames - 1) // FRAMES for entry in footage.entries)  # latents of the longest clip
     batch_at = _clips_at(latents, training, parts)
-    validation = Validation(encoder, LatentClips(held_out, about_autoencoder["latents"], autoencoder)) if held_out is not None and world.first else None
+    validation = Validation(encoder, LatentClips(held_out, cache, autoencoder)) if held_out is not None and world.first else None
 
     def sample(averaged: dict[str, Tensor], path: Path) -> dict[str, float]:
         shown = Transformer(config)
