@@ -1,11 +1,14 @@
 """Files: exact ones come back exact, lossy ones nearly, all with their memory; bad ones are refused in one line."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from reverie.video import Video, decode_lossless, encode_lossless, read
+from reverie.data.shards import write_shard
+from reverie.video import Audio, Video, decode_lossless, encode_lossless, read
 from tests.conftest import made_clip
 
 
@@ -65,6 +68,42 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         made_clip(1).save(path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".mkv", ".gif", ".webp"])
+@pytest.mark.parametrize("fps", [8.0, 12.5, 24000 / 1001])
+def test_every_format_keeps_the_rate(tmp_path: Path, ending: str, fps: float):
+    clip = made_clip(3, frames=25)
+    back = read(Video(clip.frames, fps).save(tmp_path / f"a{ending}"))
+    coarse = {".gif": 0.01, ".webp": 0.001}.get(ending, 1e-6)  # seconds: what its time stamps are whole numbers of
+    assert (back.num_frames, back.size) == (25, clip.size)
+    assert abs(back.seconds - 25 / fps) <= 1.5 * coarse
+    assert np.abs(back.frames.astype(float) - clip.frames).mean() < 12
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".mkv"])
+def test_left_and_right_stay_apart(tmp_path: Path, ending: str):
+    tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)).astype(np.int16)
+    both = np.stack([tone, np.zeros_like(tone)], 1)
+    back = read(Video(made_clip(0, frames=8).frames, 8.0, audio=Audio(both, 48000)).save(tmp_path / f"a{ending}")).audio
+    assert back is not None and back.samples.shape[1] == 2 and abs(len(back.samples) / back.rate - 1) < 1e-3
+    left, right = np.abs(back.samples[back.rate // 4 : -back.rate // 4].astype(float)).mean(0)  # inside, where no window of the codec begins or ends
+    assert right < 100 and left == pytest.approx(8000 * 2 / np.pi, rel=0.05)
+
+
+def test_a_failed_folder_or_shard_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("reverie.video.writing._write_png", lambda frame, path, text: path.write_bytes(b"") if int(path.stem) < 3 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        made_clip(0).save(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
+
+    def clips() -> Iterator[tuple[str, Video, dict[str, Any]]]:
+        yield "00000000", made_clip(0), {"captions": ["a"], "still_captions": ["b"]}
+        raise RuntimeError("the second clip fails")
+
+    with pytest.raises(RuntimeError):
+        write_shard(tmp_path / "shard-00000.tar", clips())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path):
