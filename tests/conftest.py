@@ -1,8 +1,10 @@
 """What the tests share: deterministic hypothesis without deadlines, a tiny model, a little made footage."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -25,6 +27,28 @@ hypothesis.settings.load_profile("reverie")
 def seeded() -> None:
     """Every test draws the same numbers every time."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_child_outlives_its_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test starts ends with it, also where it fails in between."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    class Child(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **how: Any) -> None:
+            super().__init__(*arguments, **how)
+            children.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    yield
+    for child in children:
+        if child.poll() is None:
+            child.terminate()  # torchrun ends its own processes then
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
 
 
 def shaken(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

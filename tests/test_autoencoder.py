@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from reverie.autoencoder.autoencoder import Autoencoder
 from reverie.autoencoder.losses import moving_mask, reconstruction_loss
+from reverie.data.sampling import crops_at
+from reverie.data.shards import Footage
 from reverie.presets import tiny
+from reverie.training.objectives import Cuts, autoencoder_objective
 
 
 def video(frames: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -168,6 +171,18 @@ def test_a_long_clip_is_coded_in_parts_that_change_nothing(autoencoder: Autoenco
         monkeypatch.setattr("reverie.autoencoder.autoencoder.AT_ONCE", 32 * 48)
         assert torch.allclose(autoencoder.encode(x, 3), whole, atol=1e-5)
         assert torch.allclose(autoencoder.decode(whole, 13, 32, 48, 3), back, atol=1e-5)
+
+
+def test_parts_of_a_batch_add_up(autoencoder: Autoencoder, footage_folder: Path):
+    """So that processes and --accumulate learn the same: noise and hidden channels are drawn by the sample's number."""
+    footage = Footage(footage_folder)
+    losses = []
+    for numbers in (range(8), range(3), range(3, 8)):
+        loss, count, _ = autoencoder_objective(1.0, autoencoder, Cuts(crops_at(footage, numbers, 0), numbers), 0)
+        assert count == 2 * len(numbers)
+        losses.append(float(loss.detach()))
+    assert losses[0] == pytest.approx(losses[1] + losses[2], rel=1e-4)
+    assert losses[1] / 3 != pytest.approx(losses[2] / 5, rel=1e-3)  # they are not all the same
 
 
 def test_a_stream_takes_no_more_memory_the_longer_it_is():

@@ -188,6 +188,15 @@ def test_weights_that_do_not_belong_together_or_are_damaged_are_refused(model_fo
     save_weights(tmp_path / "autoencoder.safetensors", {k: v + 1 for k, v in tensors.items()}, {"network": "autoencoder", "config": about["config"]})
     with pytest.raises(ValueError, match="was trained with the latents"):
         reverie.load(tmp_path)
+    (tmp_path / "autoencoder.safetensors").write_bytes(files["autoencoder"])
+    tensors, about = load_weights(model_folder / "transformer.safetensors", "transformer")
+    for changed, message in [
+        ({"text": "0" * 16}, "was trained with text encoder 0000000000000000, this one is"),
+        ({"config": {**about["config"], "token_width": 20}}, "token_width is 20, patches of this autoencoder's latents have"),
+    ]:
+        save_weights(tmp_path / "transformer.safetensors", tensors, {**about, **changed})
+        with pytest.raises(ValueError, match=message):
+            reverie.load(tmp_path)
     from safetensors.torch import save_file
 
     save_file(load_file(model_folder / "transformer.safetensors"), tmp_path / "foreign.safetensors")
