@@ -246,12 +246,22 @@ def _free(folder: Path) -> int:
 
 
 def bundle(autoencoder: Path, transformer: Path, folder: Path) -> str:
-    """Copy a pair of weights files that belong together into `folder`; returns the transformer's digest. ValueError if they do not."""
+    """Copy a pair of weights files that belong together into `folder`; returns the transformer's digest. ValueError if they do not.
+
+    The decoder's matrices keep seven significant bits of eight: its pictures stay what they are (docs/autoencoder.md), and Git stores 0.8 MB less.
+    """
     pair = {"autoencoder": load_weights(autoencoder, "autoencoder"), "transformer": load_weights(transformer, "transformer")}
     if pair["transformer"][1]["autoencoder"] != latents_name(pair["autoencoder"][1]):
         wanted, given = pair["transformer"][1]["autoencoder"], latents_name(pair["autoencoder"][1])
         raise ValueError(f"{transformer} was trained with the latents {wanted}, {autoencoder} makes {given}: give the autoencoder of its run")
     folder.mkdir(parents=True, exist_ok=True)
     for name, (tensors, about) in pair.items():
+        tensors = {key: _seven_bits(value) if key.startswith("decoder.") and value.ndim > 1 else value for key, value in tensors.items()}
         save_weights(folder / f"{name}.safetensors", tensors, {k: v for k, v in about.items() if k != "digest"})
     return digest(pair["transformer"][0])
+
+
+def _seven_bits(value: Tensor) -> Tensor:
+    """Rounded to the nearest numbers of bf16 whose last bit is zero, halves to even."""
+    bits = value.bfloat16().view(torch.int16)
+    return (bits + (bits >> 1 & 1) & ~1).view(torch.bfloat16)
