@@ -257,7 +257,8 @@ def bundle(autoencoder: Path, transformer: Path, folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     for name, (tensors, about) in pair.items():
         tensors = {key: _seven_bits(value) if key.startswith("decoder.") and value.ndim > 1 else value for key, value in tensors.items()}
-        save_weights(folder / f"{name}.safetensors", tensors, {k: v for k, v in about.items() if k != "digest"})
+        latents = {"latents": latents_name(about)} if name == "autoencoder" else {}  # they stay what they are, whatever the decoder
+        save_weights(folder / f"{name}.safetensors", tensors, {k: v for k, v in about.items() if k != "digest"} | latents)
     return digest(pair["transformer"][0])
 
 
