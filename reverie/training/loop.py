@@ -184,9 +184,8 @@ def train(
                 if sample and state.step % config.sample_every == 0:
                     _sample(sample, folder, state, record, world)
                 owed = owed or state.step == state.decay_from or (config.milestone_every > 0 and state.step % config.milestone_every == 0)
-                if (
-                    ending or state.step == config.num_steps or ((save or (owed and not failed)) and not problem)
-                ):  # a milestone whose step was skipped, or not written, is kept later
+                due = (save or (owed and not failed)) and not problem  # a milestone whose step was skipped, or not written, is kept later
+                if ending or due or state.step == config.num_steps:
                     failed = not _save(folder, about, state, record, world, owed, must=ending)
                     saved, owed = time.monotonic(), owed and failed
                 record.pause()
