@@ -26,9 +26,9 @@ from reverie.patches.positions import REFERENCE_TIME, latent_times
 from reverie.randomness import generator
 from reverie.video import Video, whole_file
 
-IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.12, 0.08, 0.35  # of the clips of a batch: one frame; the beginning only; begun by an image
+IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.08, 0.05, 0.22  # of the clips of a batch: one frame; the beginning only; begun by an image
 KEYFRAME_SHARE = REFERENCE_SHARE = 0.04  # of the clips of more than one latent: a still that is not shown stands beside them
-WITHIN_SHARE = 0.3  # of the whole clips that no image begins, of more than two latents: what is seen begins inside the film, as every later window of a long one does
+WITHIN_SHARE = 0.15  # of the whole clips that no image begins, of more than two latents: what is seen begins inside the film, as every later window of a long one does
 ACTION_DROPOUT = 0.2  # of the clips with a driver: nothing is known of what it did
 IMAGE_LEAD = FRAMES - 1
 FORMAT = "with stills"  # of the cache: another one is another file

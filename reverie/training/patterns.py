@@ -12,8 +12,8 @@
 | 4% | keyframe: a still of the clip at its own time, not shown, and a shared level; in a third of them a prefix is known as well | stills at any time, anchors |
 | 4% | reference: a still of another clip of the same subject, four seconds before (patches/positions.py), and the same | what persists |
 
-Shares are of the clips of more than one latent frame; an image (12% of a batch) gets a box in a tenth of the cases, else one level. Where a
-clip has no reference it falls to the other patterns. Of a clip that begins inside its film (a tenth of a batch) a prefix is known, a still stands beside it or
+Shares are of the clips of more than one latent frame; an image (8% of a batch) gets a box in a tenth of the cases, else one level. Where a
+clip has no reference it falls to the other patterns. Of a clip that begins inside its film (a tenth of a batch at most) a prefix is known, a still stands beside it or
 not: so every window of a long film but the first begins. Which clips get stills is decided where they are read (data/latents.py).
 
 Known tokens are clean half of the time and carry a small true noise the other half. The network is told every level as it is: a
@@ -27,7 +27,7 @@ from numpy.random import Generator
 
 from reverie.data.latents import KEYFRAME_SHARE, REFERENCE_SHARE
 
-CAUSAL_SHARE = 0.3  # of the clips, whatever the pattern
+CAUSAL_SHARE = 0.2  # of the clips, whatever the pattern
 TEXT_DROPOUT = 0.1
 CONTEXT_NOISE = 0.05  # the most that a known token carries
 IMAGE_BOX_SHARE = 0.1  # of the images
