@@ -10,7 +10,7 @@ import torch
 from reverie.data import latents
 from reverie.data.latents import Clip, LatentClips, cache_latents
 from reverie.data.shards import Footage, write_shard
-from reverie.data.truth import covered, facts_of
+from reverie.data.truth import facts_of
 from reverie.layers.modulation import Levels
 from reverie.patches.packing import number_levels
 from reverie.patches.positions import REFERENCE_TIME, TIME_SCALE
@@ -163,52 +163,6 @@ def test_the_loss_of_a_pack_is_the_sum_of_its_clips_and_counts_what_is_unknown()
         for name in ("known", "box"):
             lesson = make_lesson(clips[0], latents.generator(0, 0, 2), 20, name)
             assert objective_of(clips[:1], network, name)[1] == float(lesson.unknown.sum()) < len(lesson.clean)
-
-
-def test_tokens_of_things_count_more_and_nothing_else_changes():
-    network = Transformer(tiny().transformer)
-    shaken(network)
-    things = torch.zeros(4, 4, 6)
-    things[1:3, 2, 3], things[0, 0, 0] = 1.0, 0.25
-    for pattern in ("shared", "box"):  # as they are, and put in the order of their levels
-        plain, told = clip(0), clip(0, things=things)
-        lesson = make_lesson(told, latents.generator(0, 0, 2), 20, pattern)
-        assert lesson.things.sum() == things.sum()
-        if pattern == "shared":
-            assert torch.equal(lesson.things.reshape(4, 4, 6), things)
-        with torch.no_grad():
-            unweighted, count, before = transformer_objective(sentence_encoder(), network, [plain], 0, pattern)
-            loss, more, after = transformer_objective(sentence_encoder(), network, [told], 0, pattern)
-            alone, few, _ = transformer_objective(sentence_encoder(), network, [clip(0, things=torch.ones_like(things))], 0, pattern)
-        assert more == pytest.approx(count + 4 * float((lesson.things * lesson.unknown).sum()))
-        assert (few, before["error_shared"]) == (pytest.approx(5 * count), after["error_shared"])
-        assert float(alone) == pytest.approx(5 * float(unweighted), rel=1e-5) and float(loss) > float(unweighted)
-        assert before["error_things"] == (0.0, 0.0) and after["error_things"][1] == float((lesson.things > 0.5)[lesson.unknown].sum())
-
-
-def test_what_a_box_covers_of_a_token():
-    boxes = np.zeros((2, 9, 4), np.float32)
-    boxes[0, 5:] = (0.25, 0.5, 0.5, 1.0)  # left, top, right, bottom: seen from frame 5 on
-    boxes[1, 0] = (-0.5, -0.5, 0.125, 0.25)  # reaches beyond the frame
-    shares = covered(boxes, 2, (4, 4), (0.25, 0.25), 0)
-    assert shares.shape == (2, 4, 4)
-    assert np.argwhere(shares[1]).tolist() == [[2, 1], [3, 1]] and shares[1].max() == 1
-    assert np.argwhere(shares[0]).tolist() == [[0, 0]] and shares[0, 0, 0] == pytest.approx(0.5)
-    led = covered(boxes, 3, (4, 4), (0.25, 0.25), 3)  # frame 0 alone, frames 1-4, frames 5-8
-    assert [bool(part.any()) for part in led] == [True, False, True]
-    wide = covered(boxes, 2, (4, 2), (0.25, 0.8), 0)  # tokens that reach beyond the frame
-    assert wide[1, 2].tolist() == pytest.approx([0.3125, 0.0])
-    assert not covered(np.zeros((0, 9, 4), np.float32), 2, (4, 4), (0.25, 0.25), 0).any()
-
-
-@pytest.mark.parametrize(
-    "subject", [{"boxes": [[0, 0, 1, 1]]}, {"boxes": [[0, 0, 1]] * 2}, {"boxes": [[0, 0, 1, float("nan")]] * 2}, {"boxes": [[0, 0, 1, 1]] * 2, "visible": [1]}, {"boxes": "no"}]
-)
-def test_boxes_that_are_no_use_are_refused_with_the_clip(tmp_path: Path, subject: dict):  # type: ignore[type-arg]
-    truth = {"captions": ["a"], "still_captions": ["a"], "subjects": [subject]}
-    write_shard(tmp_path / "a.tar", [("clip-7", made_clip(0, frames=2), truth)])
-    with pytest.raises(ValueError, match=r"clip clip-7: boxes must be \[left, top, right, bottom\].* for each of its 2 frames"):
-        facts_of(Footage(tmp_path))
 
 
 def test_known_tokens_and_stills_are_no_part_of_the_loss():

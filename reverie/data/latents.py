@@ -19,7 +19,7 @@ from torch import Tensor
 from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL, Autoencoder
 from reverie.data.sampling import CHOICES, index_of
 from reverie.data.shards import Entry, Footage
-from reverie.data.truth import covered, facts_of
+from reverie.data.truth import facts_of
 from reverie.patches.actions import action_rows
 from reverie.patches.patches import PATCH
 from reverie.patches.positions import REFERENCE_TIME, latent_times
@@ -40,8 +40,7 @@ class Clip:
     """What the transformer learns from: latents [C t h w], times [t] in seconds, a caption, the frame around it, the sample's number.
 
     stills: how many of the latents, the last ones, are not shown, and which kind they are: keyframe, reference or "" (none);
-    actions: what is known of a driver's, [t A] (patches/actions.py) or None; things: how much of each token a thing covers, [t h/2 w/2], or None
-    where nobody says (data/truth.py); within: it begins inside its film, so that its beginning is always known.
+    actions: what is known of a driver's, [t A] (patches/actions.py) or None; within: it begins inside its film, so that its beginning is always known.
     """
 
     latents: Tensor
@@ -54,7 +53,6 @@ class Clip:
     actions: Tensor | None = None
     stills: int = 0
     kind: str = ""
-    things: Tensor | None = None
     within: bool = False
 
 
@@ -222,19 +220,14 @@ class LatentClips:
         latents = self._latents(choice.index, "lead" if choice.led else "clip")[:, seen]
         times = latent_times(stop, entry.fps, lead)[seen]
         actions = torch.from_numpy(action_rows(words, lead)[seen]) if words and choice.told and choice.count > 1 else None
-        boxes, plane, things = self.facts[choice.index].boxes, (latents.shape[2] // PATCH, latents.shape[3] // PATCH), None
-        if len(boxes):
-            size = SPATIAL * PATCH / entry.height, SPATIAL * PATCH / entry.width
-            things = torch.from_numpy(covered(boxes, stop, plane, size, lead)[seen])
         if choice.kind:
             index, which = choice.still
             still = self._latents(index, "stills")[:, which - 1 : which] if which else self._latents(index, "lead")[:, :1]
             frame = _still_frames(entry.num_frames)[which]
             when = frame / entry.fps if choice.kind == "keyframe" else float(times[0]) + REFERENCE_TIME
-            things = None if things is None else torch.cat([things, torch.zeros(1, *plane)])
             latents, times = torch.cat([latents, still], 1), torch.cat([times, torch.tensor([when])])
             actions = None if actions is None else torch.cat([actions, torch.zeros(1, actions.shape[1])])
-        return Clip(latents, times, choice.caption, entry.width, entry.height, entry.fps, number, actions, int(bool(choice.kind)), choice.kind, things, choice.first > 0)
+        return Clip(latents, times, choice.caption, entry.width, entry.height, entry.fps, number, actions, int(bool(choice.kind)), choice.kind, choice.first > 0)
 
     def _latents(self, index: int, kind: str) -> Tensor:
         entry = self.footage.entries[index]

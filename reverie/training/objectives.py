@@ -27,7 +27,6 @@ from reverie.transformer.dit import Condition, Transformer
 
 LATENT_NOISE = 0.1  # of raw latents, upper end of a uniform draw per clip
 NESTED_SHARE = 0.15  # of the cuts, seen through fewer channels
-THING_WEIGHT = 4.0  # what a token that a thing covers counts in the loss beyond 1: things are a tenth of the tokens, and what is asked for
 SHORTCUT_EVERY = 4  # of so many samples one teaches shortcuts, where the network learns them
 SHORTCUT_WEIGHT = 6.0  # of their errors at any level: what a long step misses at a high one is missed in the end
 SHORTCUT_STEPS = (1, 2, 4, 8, 16, 32)  # lengths of the runs whose steps they are; half a step of the longest is taken for the flow itself
@@ -38,7 +37,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "autoencoder": {"latent_noise": LATENT_NOISE, "nested_share": NESTED_SHARE, "moving_weight": MOVING_WEIGHT},
     "transformer": {
         "shares": patterns.SHARES, "images": IMAGE_SHARE, "image_box": patterns.IMAGE_BOX_SHARE, "short": SHORT_SHARE, "lead": LEAD_SHARE, "within": WITHIN_SHARE, "prefix": patterns.PREFIX_SHARE,
-        "causal": patterns.CAUSAL_SHARE, "no_text": patterns.TEXT_DROPOUT, "no_actions": ACTION_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "things": THING_WEIGHT, "weight_limit": WEIGHT_LIMIT,
+        "causal": patterns.CAUSAL_SHARE, "no_text": patterns.TEXT_DROPOUT, "no_actions": ACTION_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "weight_limit": WEIGHT_LIMIT,
         "shortcut": [SHORTCUT_EVERY, SHORTCUT_WEIGHT, *SHORTCUT_STEPS],
     },
 }  # fmt: skip
@@ -81,9 +80,9 @@ def transformer_objective(
     them, under their captions.
 
     The loss is the squared error, averaged over a token's numbers, times loss_weight of its level, summed over the tokens that are not known: every
-    such token counts 1, and up to THING_WEIGHT more where footage says that a thing is seen there, so a clip counts by what is to be dreamed of it, and
-    a known token, a still that is not shown, or a pack-mate changes nothing. What is best for a token is the same whatever it counts; how soon it is
-    learned is not. The figures are the errors, not weighted, per fifth of the noise levels (error_0.4: above 0.4, up to 0.6), per pattern, and of things.
+    such token counts 1, so a clip counts by what is to be dreamed of it, and a known token, a still that is not shown, or a pack-mate changes nothing.
+    A token's weight may depend on what the network sees (its level), never on what is to be found out: the best prediction would no longer be the
+    mean of what may be there. The figures are the errors, not weighted, per fifth of the noise levels (error_0.4: above 0.4, up to 0.6), and per pattern.
 
     Where the network learns shortcuts, one sample of SHORTCUT_EVERY teaches one (error_shortcut): its clean tokens are replaced by `shortcut_targets`.
     """
@@ -106,19 +105,16 @@ def transformer_objective(
     predicted = to_clean(network.denoise(packed, condition), packed.tokens, sigma[:, None], network.config.prediction)
     error = (predicted - torch.cat(targets)).square().mean(-1)
     unknown = torch.cat([lesson.unknown for lesson in lessons])
-    things = torch.cat([lesson.things for lesson in lessons])
-    counts = unknown * (1 + THING_WEIGHT * things)
     kinds = torch.tensor([KINDS.index(lesson.pattern) for lesson in lessons])[packed.sample_ids]
     weight = loss_weight(sigma).where(kinds < len(patterns.PATTERNS), SHORTCUT_WEIGHT)
-    loss = (error * weight * counts).sum()
+    loss = (error * weight * unknown).sum()
     plain = unknown & (kinds < len(patterns.PATTERNS))
     groups = {f"error_{low:.1f}": plain & (sigma > low) & (sigma <= low + 0.2) for low in (0.0, 0.2, 0.4, 0.6, 0.8)}
     groups |= {f"error_{name}": unknown & (kinds == i) for i, name in enumerate(KINDS if network.config.shortcut else patterns.PATTERNS)}
-    groups["error_things"] = plain & (things > 0.5)
     figures = {name: (float(error.detach()[members].sum()), float(members.sum())) for name, members in groups.items()}
     # the backward pass takes twice the forward one, half a step one
     flops = 3 * sum(network.estimate_flops(length) for length in packed.lengths) + 2 * sum(network.estimate_flops(packed.lengths[i]) for i in taught)
-    return loss, float(counts.sum()), {**figures, "tokens": (len(sigma), 0.0), "flops": (flops, 0.0)}
+    return loss, float(unknown.sum()), {**figures, "tokens": (len(sigma), 0.0), "flops": (flops, 0.0)}
 
 
 @torch.no_grad()
@@ -139,8 +135,7 @@ def shortcut_targets(network: Transformer, lessons: list["Lesson"], condition: C
 
 @dataclass(frozen=True)
 class Lesson:
-    """A clip as the network gets it to learn from: a noisy piece, its clean tokens [l C], which of them are unknown [l], and how much of each a thing
-    covers [l], in the same order.
+    """A clip as the network gets it to learn from: a noisy piece, its clean tokens [l C], and which of them are unknown [l], in the same order.
 
     order: what is to be neighbours in a pack; halves: of a step, where from each level the first and the second lead, and whether they are told (1) or
     so short that the flow itself is followed (0), each [g].
@@ -149,7 +144,6 @@ class Lesson:
     piece: Piece
     clean: Tensor
     unknown: Tensor
-    things: Tensor
     pattern: str
     with_text: bool
     order: tuple[bool, int, int, bool]
@@ -187,5 +181,4 @@ def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | No
         extras=extras_of(clip.width, clip.height, clip.fps), causal=causal, actions=actions, steps=sigma - end,
     )  # fmt: skip
     halves = middle, end, torch.full_like(end, num_steps < SHORTCUT_STEPS[-1])
-    things = torch.zeros(len(clean)) if clip.things is None else clip.things.flatten()
-    return Lesson(piece, clean[order], ~known[order], things[order], "shortcut" if num_steps else drawn.name, with_text, (mixed, height * width, len(levels), causal), halves)
+    return Lesson(piece, clean[order], ~known[order], "shortcut" if num_steps else drawn.name, with_text, (mixed, height * width, len(levels), causal), halves)
