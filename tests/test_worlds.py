@@ -408,7 +408,7 @@ def test_attributes_are_near_uniform(scenes: list[Scene]):
 def test_toys_are_the_simple_scenes_of_the_diorama():
     world = Toys()
     drawn = [world.scene(5, n) for n in range(300)]
-    assert {s.kind for scene in drawn for s in scene.subjects} == set(THINGS)
+    assert {s.kind for scene in drawn for s in scene.subjects} == set(THINGS) and not any(scene.props or scene.plot == "wall" for scene in drawn)
     still, alone = (np.mean([ok(scene) for scene in drawn]) for ok in (lambda s: s.camera.kind == "static", lambda s: len(s.subjects) == 1))
     assert 0.68 < still < 0.82 and 0.79 < alone < 0.91  # three standard deviations about 0.75 and 0.85
     driven = [Driven().scene(5, n) for n in range(20)]

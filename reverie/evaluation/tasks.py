@@ -58,13 +58,13 @@ class Case:
 
 
 def film_cases(count: int) -> list[Case]:
-    """The first toys that can be judged, as many of each motion, of a seed that training does not see, filmed without props and with a still camera. Needs MuJoCo."""
+    """The first toys that can be judged, as many of each motion, of a seed that training does not see, filmed with a still camera. Needs MuJoCo."""
     from reverie.worlds.toys import Toys
 
     world, cases, index, of_motion = Toys(), list[Case](), 0, Counter[str]()
     while len(cases) < count:
         scene, index = world.scene(SEED, index), index + 1
-        meant = replace(scene, props=(), camera=replace(scene.camera, kind="static"), subjects=tuple(replace(subject, facts=(subject.action,)) for subject in scene.subjects))
+        meant = replace(scene, camera=replace(scene.camera, kind="static"), subjects=tuple(replace(subject, facts=(subject.action,)) for subject in scene.subjects))
         wanted = judged(truth_of(meant))
         if scene.camera.kind == "drone" or scene.plot or not wanted or of_motion[wanted[2]] * len(MOTIONS) >= count:  # a drone looks down steeply
             continue

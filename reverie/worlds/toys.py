@@ -1,4 +1,4 @@
-"""Toys and driven: the clips of the diorama that are simple. One thing of four shapes, now and then two, mostly before a still camera; and one that is steered.
+"""Toys and driven: the clips of the diorama that are simple, with nothing standing about. One thing of four shapes, now and then two, mostly before a still camera; and one that is steered.
 
 A small network that has hours, not weeks, learns from them what a thing is, and what a player does; the diorama adds the rest (docs/log.md).
 """
@@ -19,19 +19,24 @@ class Toys(Diorama):
     """The diorama's stage, words and ground truth; of its scenes, in an order of its own, the first that is simple enough."""
 
     name = "toys"
+    edition = 3  # of the diorama's second one, without props
 
     @property
     def spec(self) -> dict[str, tuple[str, ...]]:
-        return {**super().spec, "subject": THINGS}
+        return {**super().spec, "subject": THINGS, "prop": ()}
 
     def scene(self, seed: int, index: int) -> Scene:
         rng = generator(seed, index, 23)
         still, count = rng.random() < STILL, 1 if rng.random() < ALONE else 2
-        return self._first(seed, index, lambda scene: len(scene.subjects) == count and (scene.camera.kind == "static") == still and all(s.kind in THINGS for s in scene.subjects))
+
+        def simple(scene: Scene) -> bool:
+            return len(scene.subjects) == count and (scene.camera.kind == "static") == still and all(s.kind in THINGS for s in scene.subjects) and scene.plot != "wall"
+
+        return self._first(seed, index, simple)
 
     def _first(self, seed: int, index: int, fits: Callable[[Scene], bool]) -> Scene:
         scenes = (Diorama.scene(self, seed, index * TRIES + attempt) for attempt in range(TRIES))
-        return next(replace(scene, world=self.name, index=index) for scene in scenes if fits(scene))
+        return next(replace(scene, world=self.name, index=index, props=()) for scene in scenes if fits(scene))
 
 
 class Driven(Toys):
