@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from reverie.layers import attention
 from reverie.layers.attention import attend
 from reverie.layers.modulation import Levels
 from reverie.layers.norms import RMSNorm
@@ -211,6 +212,24 @@ def test_attention_back_ends_agree(masked: bool):
     fused = attend(q, k, v, mask)
     plain = attend(q.requires_grad_(), k, v, mask)
     assert torch.allclose(fused, plain, atol=1e-5)
+
+
+@torch.no_grad()
+def test_attention_head_by_head_is_the_same(monkeypatch: pytest.MonkeyPatch):
+    """Long sequences in bf16 on a CPU without AMX; the rows of a head come in pieces that need not be even."""
+    q, k, v = (torch.randn(2, n, 3, 16) for n in (11, 7, 7))
+    whole = attend(q, k, v, None)
+    heads = [x.transpose(1, 2) for x in (q, k, v)]
+    monkeypatch.setattr(attention, "ROWS", 4)
+    assert torch.allclose(attention._head_by_head(*heads).transpose(1, 2), whole, atol=1e-5)
+    monkeypatch.setattr(attention, "MANY", 7)
+    monkeypatch.setattr(attention, "AMX", False)
+    taken, by_heads = [], attention._head_by_head
+    monkeypatch.setattr(attention, "_head_by_head", lambda *heads: taken.append(heads[0].dtype) or by_heads(*heads))
+    assert torch.allclose(attend(*(x.bfloat16() for x in (q, k, v)), None).float(), whole, atol=0.05)
+    attend(q, k, v, None)
+    attend(*(x.bfloat16() for x in (q, k, v)), torch.ones(11, 7, dtype=torch.bool))
+    assert taken == [torch.bfloat16]  # neither in fp32 nor behind a mask
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -6,6 +6,7 @@ clips and times (its results are tested on the CPU; no GPU has run it yet).
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
@@ -16,6 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from torch.nn.utils.rnn import pad_sequence
+
+MANY, ROWS = 1024, 512  # keys, from which on heads are taken one by one where that is faster; queries at a time
+AMX = bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)())  # with tile products torch's fused kernel is the faster one (a private function of torch: it may go)
 
 
 def runs_of(values: Sequence[object]) -> list[tuple[int, int]]:
@@ -38,7 +42,18 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         scores = q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)
         scores = scores if mask is None else scores.masked_fill(~mask, float("-inf"))
         return (scores.softmax(-1) @ v).transpose(1, 2)  # softmax runs in fp32 inside
+    if mask is None and q.dtype == torch.bfloat16 and k.shape[2] >= MANY and q.device.type == "cpu" and not AMX:
+        return _head_by_head(q, k, v).transpose(1, 2)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+
+
+def _head_by_head(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention [B N l K] by plain products, a head and ROWS queries at a time, so that their scores stay in the cache; without gradients."""
+    out, q = torch.empty_like(q, memory_format=torch.contiguous_format), q * q.shape[-1] ** -0.5
+    for clip, head in itertools.product(range(q.shape[0]), range(q.shape[1])):
+        for queries, into in zip(q[clip, head].split(ROWS), out[clip, head].split(ROWS), strict=True):
+            torch.mm((queries @ k[clip, head].T).softmax(-1), v[clip, head], out=into)
+    return out
 
 
 @dataclass(frozen=True)
@@ -125,7 +140,8 @@ def packed_cross_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[in
     out = []
     for (first, last), qi in zip(runs, queries, strict=True):
         ki, vi = (pad_sequence(x[first:last], batch_first=True) for x in (keys, values))
-        counts = torch.tensor(key_lengths[first:last], device=q.device)
-        words = torch.arange(ki.shape[1], device=q.device) < counts[:, None]
-        out.append(attend(qi.unflatten(0, (last - first, -1)), ki, vi, None if bool(words.all()) else words[:, None, None]).flatten(0, 1))
+        counts, words = key_lengths[first:last], None
+        if min(counts) < max(counts):
+            words = (torch.arange(ki.shape[1], device=q.device) < torch.tensor(counts, device=q.device)[:, None])[:, None, None]
+        out.append(attend(qi.unflatten(0, (last - first, -1)), ki, vi, words).flatten(0, 1))
     return out[0] if len(out) == 1 else torch.cat(out)
