@@ -6,17 +6,18 @@ Muon: Keller Jordan 2024, torch.optim.Muon; it takes two-dimensional parameters 
 import math
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim._muon import _zeropower_via_newtonschulz as orthogonalise
 
-from reverie.training.distributed import local
+from reverie.training.distributed import full, local
 
 INSIDE = ("blocks.", ".fine.", ".coarse.", ".mixes.", ".down.", ".up.")  # where matrices are neither the first nor the last of a network
 
 
 class Muon(torch.optim.Muon):
-    """torch.optim.Muon whose parameters may be in shards: each update is gathered for its orthogonalisation.
+    """torch.optim.Muon whose parameters may be in shards: each update is gathered, and one process orthogonalises it for all.
 
     (torch's own runs on shards too, but multiplies them in bf16 piece by piece: an update was off by up to a quarter.)
     """
@@ -29,14 +30,26 @@ class Muon(torch.optim.Muon):
             return
         for group in self.param_groups:
             assert group["nesterov"] and group["adjust_lr_fn"] == "original"
-            for p in group["params"]:
-                buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p.grad))
-                buffer.lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(buffer, group["momentum"]).full_tensor()
-                update = orthogonalise(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
-                share = distribute_tensor(update, p.device_mesh, p.placements, src_data_rank=None)  # everyone has the whole: nothing is sent
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(share, alpha=-group["lr"] * math.sqrt(max(1, p.shape[0] / p.shape[1])))
+            mesh = group["params"][0].device_mesh
+            mine = mesh.get_local_rank()
+            for first in range(0, len(group["params"]), mesh.size()):
+                shared = group["params"][first : first + mesh.size()]  # one for each process
+                updates = [self._update(p, group["momentum"]) for p in shared]
+                if mine < len(updates):
+                    updates[mine] = orthogonalise(updates[mine], group["ns_coefficients"], group["ns_steps"], group["eps"]).contiguous()
+                for owner, (p, update) in enumerate(zip(shared, updates, strict=True)):
+                    whole = update if owner == mine else torch.empty_like(update, dtype=torch.bfloat16)
+                    dist.broadcast(whole, group=mesh.get_group(), group_src=owner)
+                    share = distribute_tensor(whole, mesh, p.placements, src_data_rank=None)  # everyone has the whole: nothing is sent
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                    p.add_(share, alpha=-group["lr"] * math.sqrt(max(1, p.shape[0] / p.shape[1])))
+
+    def _update(self, p: nn.Parameter, momentum: float) -> Tensor:
+        """The whole of a parameter's step with Nesterov's momentum, not yet orthogonal."""
+        assert isinstance(p.grad, DTensor)
+        buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p.grad))
+        buffer.lerp_(p.grad, 1 - momentum)
+        return full(p.grad.lerp(buffer, momentum))
 
 
 def make_optimizers(network: nn.Module, learning_rate: float, muon_learning_rate: float, weight_decay: float) -> list[torch.optim.Optimizer]:
