@@ -124,7 +124,7 @@ def test_validation_is_repeatable_and_leaves_the_run_as_it_is(footage: Path, mod
     assert main([*transformer(footage, model_folder, tmp_path / "a", "transformer_training.sample_every=6"), "--validate", str(tmp_path / "held")]) == 0
     found = [row for row in rows(tmp_path / "a") if "validation_shared" in row]
     assert [row["step"] for row in found] == [6]
-    names = {f"validation_{name}" for name in (*PATTERNS, "image", "causal") if name != "reference"}  # which this footage has none of
+    names = {f"validation_{name}" for name in (*PATTERNS, "image") if name != "reference"}  # which this footage has none of
     assert set(found[0]) == {"step", "cursor", *names} and all(0 < found[0][name] < 100 for name in names)
     assert main(transformer(footage, model_folder, tmp_path / "without")) == 0
     assert losses(tmp_path / "without") == losses(tmp_path / "a")

@@ -12,12 +12,13 @@ import torch
 
 import reverie
 from reverie.cli import main
+from reverie.diffusion.noise import latent_noise
 from reverie.layers.weights import load_weights, save_weights
 from reverie.sampling import tasks
 from reverie.sampling.canvas import Given, consistent
 from reverie.sampling.recut import recut
 from reverie.sampling.reverie import Reverie
-from reverie.sampling.sampler import SamplerConfig, sample, tiles_of, views
+from reverie.sampling.sampler import SamplerConfig, noise_of, sample, tiles_of, views
 from reverie.sampling.stream import Context, Journal, Windows, num_windows
 from reverie.video import Audio, Video
 
@@ -108,6 +109,10 @@ def test_an_anchor_and_a_small_noise_can_be_switched_on_and_off(backward: bool):
                 assert abs(float(part.times[-1] - near)) <= abs(float(canvas.times[end] - near))
             for place, strength in zip([*places, *hidden], part.strength[:, 0, 0].tolist(), strict=True):
                 assert strength == pytest.approx(1.0 if place in new else min(float(canvas.strength[place, 0, 0]), context.noise))
+            noise = noise_of(part)
+            for n, place in enumerate(places):  # what was dreamed does not carry the noise that it was dreamed from
+                stream = "start" if place in new or canvas.strength[place].max() == 0 else "context"
+                assert torch.equal(noise[:, n : n + 1], latent_noise(0, place, (2, 1, 2, 2), stream))
             windows.accept(index[[*places, *hidden]].float()[None, :, None, None].expand(part.latents.shape))
         assert torch.equal(windows.latents[0, :8, 0, 0], index[:8].float())
     with pytest.raises(ValueError, match="1 to 3 are allowed, since these weights see 5 at once"):

@@ -41,7 +41,7 @@ def test_from_footage_to_a_model_that_generates(footage_folder: Path, tmp_path: 
     weights = ["--autoencoder", str(run / "autoencoder.safetensors"), "--transformer", str(second / "transformer.safetensors")]
     assert main(["train", "bundle", *weights, "-o", str(tmp_path / "model")]) == 0
     dreamer = reverie.load(tmp_path / "model")
-    assert load_weights(tmp_path / "model" / "transformer.safetensors", "transformer")[1]["window"] == dreamer.window == 5  # clips of 17 frames
+    assert load_weights(tmp_path / "model" / "transformer.safetensors", "transformer")[1]["window"] == dreamer.window == 4  # clips of 17 frames
     assert "square" in dreamer.vocabulary
     clip = dreamer.generate("a square moves to the right", size="96x96", num_steps=2)
     assert clip.num_frames == 16

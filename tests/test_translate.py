@@ -29,6 +29,8 @@ def test_weights_speak_of_the_latents_of_another_autoencoder(model_folder: Path,
     tensors, about = load_weights(model_folder / "transformer.safetensors", "transformer")
     low, high = (sinusoids(1000 * torch.tensor([level]), FREQUENCIES) for level in (0.5, 0.51))
     tensors["time1.weight"] *= (low - high).abs() < 0.1  # trained weights are smooth in the level, random ones are not
+    tensors |= {"skip.weight": torch.zeros(64, len(tensors["embed.bias"])), "skip.bias": torch.zeros(64)}
+    about["config"]["skip"] = True
     (tmp_path / "old").mkdir()
     save_weights(tmp_path / "old" / "transformer.safetensors", tensors, about)
     shutil.copy(model_folder / "autoencoder.safetensors", tmp_path / "old")
@@ -61,5 +63,9 @@ def test_weights_speak_of_the_latents_of_another_autoencoder(model_folder: Path,
     assert float((outputs[0] - outputs[1]).std() / outputs[0].std()) < 0.1  # plain ridge, and a fit of the level
     assert main([*command, "--autoencoder", str(tmp_path / "new" / "autoencoder.safetensors"), "-o", str(tmp_path / "x.safetensors")]) == 2
     assert "give the autoencoder of its run" in capsys.readouterr().err
+    save_weights(tmp_path / "fast.safetensors", {}, {**about, "config": {**about["config"], "shortcut": True}})
+    fast = [str(tmp_path / "fast.safetensors") if word.endswith("transformer.safetensors") else word for word in command]
+    assert main([*fast, "--autoencoder", str(model_folder / "autoencoder.safetensors"), "-o", str(tmp_path / "x.safetensors")]) == 2
+    assert "knows shortcuts" in capsys.readouterr().err
     assert main([*command, "--autoencoder", str(model_folder / "autoencoder.safetensors"), "-o", str(tmp_path / "x.bin")]) == 2
     assert "weights are a .safetensors" in capsys.readouterr().err

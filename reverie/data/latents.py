@@ -26,8 +26,8 @@ from reverie.patches.positions import REFERENCE_TIME, latent_times
 from reverie.randomness import generator
 from reverie.video import Video, whole_file
 
-IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.08, 0.05, 0.22  # of the clips of a batch: one frame; the beginning only; begun by an image
-KEYFRAME_SHARE = REFERENCE_SHARE = 0.04  # of the clips of more than one latent: a still that is not shown stands beside them
+IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.08, 0.05, 0.22  # of the clips of a batch: one frame; the beginning only, begun by an image or not; whole and begun by one
+KEYFRAME_SHARE, REFERENCE_SHARE = 0.03, 0.04  # of the clips of more than one latent: a still that is not shown stands beside them
 WITHIN_SHARE = 0.15  # of the whole clips that no image begins, of more than two latents: what is seen begins inside the film, as every later window of a long one does
 ACTION_DROPOUT = 0.2  # of the clips with a driver: nothing is known of what it did
 IMAGE_LEAD = FRAMES - 1
@@ -40,7 +40,7 @@ class Clip:
     """What the transformer learns from: latents [C t h w], times [t] in seconds, a caption, the frame around it, the sample's number.
 
     stills: how many of the latents, the last ones, are not shown, and which kind they are: keyframe, reference or "" (none);
-    actions: what is known of a driver's, [t A] (patches/actions.py) or None; within: it begins inside its film, so that its beginning is always known.
+    actions: what is known of a driver's, [t A] (patches/actions.py) or None; within: it begins inside its film, so that one of its ends is always known.
     """
 
     latents: Tensor
@@ -197,11 +197,13 @@ class LatentClips:
         index, rng = index_of(number, len(self.footage), seed), generator(seed, number, CHOICES)
         entry, facts = self.footage.entries[index], self.facts[index]
         part = rng.random() if kind is None else IMAGE_SHARE + SHORT_SHARE + rng.random() * (1 - IMAGE_SHARE - SHORT_SHARE) if kind != "image" else 0.0
-        led = part < IMAGE_SHARE + SHORT_SHARE + LEAD_SHARE or entry.num_frames < FRAMES
+        short = IMAGE_SHARE <= part < IMAGE_SHARE + SHORT_SHARE
+        led = entry.num_frames < FRAMES or (part < IMAGE_SHARE + SHORT_SHARE + LEAD_SHARE and not (short and rng.random() < 0.5))
         count, captions = 1 + (entry.num_frames - 1) // FRAMES if led else entry.num_frames // FRAMES, entry.captions
-        if part < IMAGE_SHARE or (part < IMAGE_SHARE + SHORT_SHARE and count > 2):
-            # what a beginning shows of the motion is not known, so its caption does not speak of it
-            count, captions = 1 if part < IMAGE_SHARE else int(rng.integers(2, count)), entry.still_captions
+        if part < IMAGE_SHARE or (short and count > 2):
+            whole, count = count, 1 if part < IMAGE_SHARE else int(rng.integers(2, count))
+            # what less than half of a clip shows of its motion is not known, so its caption does not speak of it
+            captions = entry.still_captions if 2 * count < whole or count == 1 else captions
         first = int(rng.integers(1, count - 1)) if kind is None and not led and count > 2 and rng.random() < WITHIN_SHARE else 0
         count -= first
         caption, told = str(rng.choice(captions)), bool(rng.random() >= ACTION_DROPOUT)

@@ -111,6 +111,7 @@ class Canvas:
     strength [t h/2 w/2]: in [0, 1] on the token grid; 0 keeps exactly, 1 dreams freely, between repaints
     times [t]: seconds, at the middle of the frames that a latent stands for
     shown [t]: False for context only (a reference, a keyframe), which is never decoded and stands behind what is
+    finished [t]: dreamed before, now context: the little noise that it carries is not what it was dreamed from (None: nothing is)
     prompts: the words; prompt_ids [t]: which of them a latent follows, in spans that do not fall back (None: the first)
     negative_prompt: the words to stay away from
     period: seconds after which time closes on itself (a loop), or None
@@ -127,6 +128,7 @@ class Canvas:
     strength: Tensor
     times: Tensor
     shown: Tensor
+    finished: Tensor | None = None
     prompts: tuple[str, ...]
     prompt_ids: Tensor | None = None
     negative_prompt: str = ""

@@ -87,13 +87,15 @@ def sample(network: Transformer, encoder: TextEncoder, canvases: Sequence[Canvas
 
 
 def noise_of(canvas: Canvas) -> Tensor:
-    """The noise [C t h w] of a canvas, turned towards that of another seed by its variation (which keeps its scale)."""
+    """The noise [C t h w] of a canvas, turned towards that of another seed by its variation (which keeps its scale); of finished latents a noise of their own."""
     shape: tuple[int, int, int, int] = tuple(canvas.latents.shape)  # type: ignore[assignment]
     noise = latent_noise(canvas.seed, canvas.first, shape)
-    if canvas.variation == 0:
-        return noise
-    angle = canvas.variation * math.pi / 2
-    return math.cos(angle) * noise + math.sin(angle) * latent_noise(canvas.other_seed, canvas.first, shape)
+    if canvas.variation > 0:
+        angle = canvas.variation * math.pi / 2
+        noise = math.cos(angle) * noise + math.sin(angle) * latent_noise(canvas.other_seed, canvas.first, shape)
+    if canvas.finished is not None:
+        noise[:, canvas.finished] = latent_noise(canvas.seed, canvas.first, shape, "context")[:, canvas.finished]
+    return noise
 
 
 def views(canvas: Canvas, turn: int) -> list[View]:

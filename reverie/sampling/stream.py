@@ -50,6 +50,7 @@ class Windows:
             raise ValueError(f"context of {self.context.recent} latents: {allowed}, since these weights see {canvas.window} at once")
         self.latents, self._strength = canvas.latents.clone(), canvas.strength.clone()
         self._todo = (canvas.strength.flatten(1).amax(1) > 0) & canvas.shown
+        self._finished = torch.zeros_like(self._todo)
         self._total = int(canvas.shown.sum())
         self._backward = bool(self._todo[0]) and not bool(self._todo[self._total - 1])
         self._place = slice(0, 0)
@@ -75,8 +76,9 @@ class Windows:
         times = torch.where(shown, times, times.clamp(times[shown][0] + REFERENCE_TIME, times[shown][-1] - REFERENCE_TIME))
         ids = None if ids is None else torch.where(shown, ids[index], ids[self._place.stop - 1])
         return dataclasses.replace(
-            self.canvas, latents=self.latents[:, index], strength=self._strength[index], times=times, shown=shown, first=self.canvas.first + self._place.start, prompt_ids=ids
-        )
+            self.canvas, latents=self.latents[:, index], strength=self._strength[index], times=times, shown=shown, finished=self._finished[index],
+            first=self.canvas.first + self._place.start, prompt_ids=ids,
+        )  # fmt: skip
 
     def _span(self, first: int, last: int) -> tuple[slice, list[int]]:
         """The window around what is to do, and the latent that is its anchor, if it has one."""
@@ -99,6 +101,7 @@ class Windows:
         self.latents[:, self._place][:, new] = filled[:, : len(new)][:, new]
         as_context = self.canvas.strength[self._place].clamp_max(self.context.noise)
         self._strength[self._place] = torch.where(new[:, None, None], as_context, self._strength[self._place])
+        self._finished[self._place] |= new
         self._todo[self._place] = False
         self.part = self._next()
 

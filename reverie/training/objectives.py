@@ -37,7 +37,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "autoencoder": {"latent_noise": LATENT_NOISE, "nested_share": NESTED_SHARE, "moving_weight": MOVING_WEIGHT},
     "transformer": {
         "shares": patterns.SHARES, "images": IMAGE_SHARE, "image_box": patterns.IMAGE_BOX_SHARE, "short": SHORT_SHARE, "lead": LEAD_SHARE, "within": WITHIN_SHARE, "prefix": patterns.PREFIX_SHARE,
-        "causal": patterns.CAUSAL_SHARE, "no_text": patterns.TEXT_DROPOUT, "no_actions": ACTION_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "weight_limit": WEIGHT_LIMIT,
+        "steered": patterns.STEERED_SHARE, "no_text": patterns.TEXT_DROPOUT, "no_actions": ACTION_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "weight_limit": WEIGHT_LIMIT,
         "shortcut": [SHORTCUT_EVERY, SHORTCUT_WEIGHT, *SHORTCUT_STEPS],
     },
 }  # fmt: skip
@@ -74,10 +74,9 @@ def autoencoder_objective(flops_per_cut: float, network: nn.Module, cuts: Cuts, 
 
 
 def transformer_objective(
-    encoder: TextEncoder, network: nn.Module, clips: list[Clip], seed: int, pattern: str | None = None, causal: bool | None = None
-) -> tuple[Tensor, float, Figures]:
-    """Predict clean tokens of clips that are noisy by the mix of patterns (training/patterns.py), or all by one `pattern`, and all `causal` or none of
-    them, under their captions.
+    encoder: TextEncoder, network: nn.Module, clips: list[Clip], seed: int, pattern: str | None = None
+) -> tuple[Tensor, float, Figures]:  # fmt: skip
+    """Predict clean tokens of clips that are noisy by the mix of patterns (training/patterns.py), or all by one `pattern`, under their captions.
 
     The loss is the squared error, averaged over a token's numbers, times loss_weight of its level, summed over the tokens that are not known: every
     such token counts 1, so a clip counts by what is to be dreamed of it, and a known token, a still that is not shown, or a pack-mate changes nothing.
@@ -88,7 +87,7 @@ def transformer_objective(
     """
     assert isinstance(network, Transformer)
     features = encoder.encode([clip.caption for clip in clips])
-    lessons = [make_lesson(clip, philox(seed, clip.number, NOISE), network.config.action_width, pattern, network.config.shortcut, causal) for clip in clips]
+    lessons = [make_lesson(clip, philox(seed, clip.number, NOISE), network.config.action_width, pattern, network.config.shortcut) for clip in clips]
     # equal planes together for runs of levels (layers/modulation.py), then equal lengths for attention (layers/attention.py), of clips and of texts
     order = sorted(range(len(clips)), key=lambda i: (lessons[i].order, len(features[i])))
     lessons = [lessons[i] for i in order]
@@ -150,8 +149,8 @@ class Lesson:
     halves: tuple[Tensor, Tensor, Tensor]
 
 
-def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | None = None, shortcuts: bool = False, causal: bool | None = None) -> Lesson:
-    """A clip with noise by `pattern`, and `causal` or not, or as it is drawn. Tokens of a clip with a still that is not shown have its kind of pattern.
+def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | None = None, shortcuts: bool = False) -> Lesson:
+    """A clip with noise by `pattern`, or as it is drawn. Tokens of a clip with a still that is not shown have its kind of pattern.
 
     Where there are shortcuts and no pattern is given, some samples teach one: the levels of what is unknown move up to the beginnings of the steps
     of a run of SHORTCUT_STEPS, so that what is learned is what sampling asks.
@@ -159,7 +158,8 @@ def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | No
     frames, height, width = clip.latents.shape[1], clip.latents.shape[2] // PATCH, clip.latents.shape[3] // PATCH
     shown = (frames - clip.stills, height, width)
     shift = resolution_shift(math.prod(shown))
-    drawn = patterns.draw(rng, shown, shift, clip.kind or pattern, clip.stills, clip.within)
+    name = clip.kind or pattern or ("causal" if clip.actions is not None and rng.random() < patterns.STEERED_SHARE else None)
+    drawn = patterns.draw(rng, shown, shift, name, clip.stills, clip.within)
     clean, levels, known = patchify(clip.latents), torch.from_numpy(drawn.levels).flatten(), torch.from_numpy(drawn.known).flatten()
     num_steps = int(rng.choice(SHORTCUT_STEPS)) if shortcuts and not pattern and clip.number % SHORTCUT_EVERY == 0 else 0
     begin, middle, end = (torch.where(known, levels, level) for level in step_at(levels, shift, num_steps)) if num_steps else (levels,) * 3
@@ -174,8 +174,7 @@ def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | No
     actions = None
     if action_width:
         actions = torch.zeros(len(sigma), action_width) if clip.actions is None else clip.actions[level_frames]
-    drawn_causal, with_text = bool(rng.random() < patterns.CAUSAL_SHARE), bool(rng.random() >= patterns.TEXT_DROPOUT)
-    causal = drawn_causal if causal is None else causal
+    causal, with_text = drawn.name == "causal", bool(rng.random() >= patterns.TEXT_DROPOUT)
     piece = Piece(
         tokens=mix(clean, noise, begin[:, None])[order], positions=positions[order], sigma=sigma, level_ids=level_ids,
         extras=extras_of(clip.width, clip.height, clip.fps), causal=causal, actions=actions, steps=sigma - end,

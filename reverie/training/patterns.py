@@ -2,19 +2,21 @@
 
 | share | pattern | serves |
 |---|---|---|
-| 49% | shared: one level for the whole clip | text to video |
-| 12% | independent: a level of its own for each latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
-| 15% | known frames: the first 6.7, a longer prefix 2.5, a suffix 2.1, both ends 1.25, a run in the middle 1.25, at random 1.2 | image to video, extension, loops, filling |
-| 2% | dropped: a prefix or a suffix at level 1, the rest shared (history guidance, arXiv 2502.06764) | long video, guidance by history |
-| 6% | box: a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
-| 4% | ramp: not decreasing in time | streaming |
-| 4% | capped: one level with a cap s < 1 on frames or on a box: min(u, s) | repainting |
-| 4% | keyframe: a still of the clip at its own time, not shown, and a shared level; in a third of them a prefix is known as well | stills at any time, anchors |
+| 50% | shared: one level for the whole clip | text to video |
+| 15% | causal: latents see only what came before; a prefix is known (none, up to all but one), each other latent has a level of its own | play |
+| 15% | known frames: the first 5.8, a longer prefix 2.5, a suffix 2.5, both ends of any length 2.5, at random 1.7 | image to video, extension, loops, filling, transitions |
+| 5% | box: a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
+| 4% | capped: one level with a cap s < 1 on frames or on a box: min(u, s); in half of them frames are known as well | repainting |
+| 2% | independent: a level of its own for each latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
+| 1% | ramp: not decreasing in time | streaming |
+| 1% | dropped: a prefix or a suffix at level 1, the rest shared (history guidance, arXiv 2502.06764) | guidance by history |
+| 3% | keyframe: a still of the clip at its own time, not shown, and a shared level; in a third of them a prefix is known as well | stills at any time, anchors |
 | 4% | reference: a still of another clip of the same subject, four seconds before (patches/positions.py), and the same | what persists |
 
 Shares are of the clips of more than one latent frame; an image (8% of a batch) gets a box in a tenth of the cases, else one level. Where a
-clip has no reference it falls to the other patterns. Of a clip that begins inside its film (a tenth of a batch at most) a prefix is known, a still stands beside it or
-not: so every window of a long film but the first begins. Which clips get stills is decided where they are read (data/latents.py).
+clip has no reference it falls to the other patterns. Of a clip that begins inside its film (a tenth of a batch at most) a prefix or a suffix is known, a still stands beside it or
+not: so every window of a long film but the first begins, or ends where it is filled backwards. Which clips get stills is decided where they are read (data/latents.py).
+Half of the clips of which it is known what a driver did are causal: that is what playing asks.
 
 Known tokens are clean half of the time and carry a small true noise the other half. The network is told every level as it is: a
 dropped frame has level 1 and is noise. The loss is over all tokens that are not known.
@@ -27,14 +29,14 @@ from numpy.random import Generator
 
 from reverie.data.latents import KEYFRAME_SHARE, REFERENCE_SHARE
 
-CAUSAL_SHARE = 0.2  # of the clips, whatever the pattern
+STEERED_SHARE = 0.5  # of the clips with known actions: causal ones
 TEXT_DROPOUT = 0.1
 CONTEXT_NOISE = 0.05  # the most that a known token carries
 IMAGE_BOX_SHARE = 0.1  # of the images
 PREFIX_SHARE = 1 / 3  # of the clips with a still that is not shown: the first latents are known as well
 
 SHARES = {
-    "shared": 0.49, "independent": 0.12, "known": 0.15, "dropped": 0.02, "box": 0.06, "ramp": 0.04, "capped": 0.04, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
+    "shared": 0.5, "causal": 0.15, "known": 0.15, "box": 0.05, "capped": 0.04, "independent": 0.02, "ramp": 0.01, "dropped": 0.01, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
 }  # fmt: skip
 PATTERNS = tuple(SHARES)
 STILLS = ("keyframe", "reference")
@@ -53,15 +55,19 @@ class Draw:
 def draw(rng: Generator, grid: tuple[int, int, int], shift: float, name: str | None = None, stills: int = 0, within: bool = False) -> Draw:
     """The levels of a clip of `grid` tokens (time, rows, columns), followed by `stills` frames that are not shown and always known.
 
-    `shift` moves levels towards noise (schedules.py). `name`: this pattern; by default one is drawn. `within`: the clip begins inside its film, so a prefix is known. Unknown tokens have levels above 0.
+    `shift` moves levels towards noise (schedules.py). `name`: this pattern; by default one is drawn. `within`: the clip begins inside its film, so one of its ends is known. Unknown tokens have levels above 0.
     """
     t = grid[0]
     u = 1 - rng.random(t)  # above 0
     each = (shift * u / (1 + (shift - 1) * u)).astype(np.float32)
-    name = name or ("known" if within else _choose(rng, grid))
+    name = name or _choose(rng, grid)
     levels, known = np.full(grid, each[0]), np.zeros(grid, bool)
-    if within:
-        known[: int(rng.integers(1, t))] = True
+    if name == "causal":
+        levels[:] = each[:, None, None]
+        known[: int(rng.integers(within, t))] = True
+    elif within:
+        name = name if name in STILLS else "known"
+        known[_end(rng, t)] = True
     elif name == "independent":
         levels[:] = each[:, None, None]
     elif name == "known":
@@ -75,6 +81,8 @@ def draw(rng: Generator, grid: tuple[int, int, int], shift: float, name: str | N
     elif name == "capped":
         part = _box(rng, grid) if rng.random() < 0.5 else np.broadcast_to((rng.random(t) < 0.5)[:, None, None], grid)
         levels[part] = min(each[0], np.float32(1 - rng.random()))
+        if t > 1 and rng.random() < 0.5:
+            known[_known(rng, t)] = True
     elif name in STILLS and rng.random() < PREFIX_SHARE:
         known[: int(rng.integers(1, t))] = True
     levels = np.concatenate([levels, np.zeros((stills, *grid[1:]), np.float32)])
@@ -94,17 +102,15 @@ def _known(rng: Generator, frames: int) -> np.ndarray:
     """Which frames are given: bool [frames], at least one of them and not all."""
     kind, count = rng.random(), int(rng.integers(1, frames))
     index = np.arange(frames)
-    if kind < 8 / 18:
+    if kind < 7 / 18:
         return index < 1
-    if kind < 11 / 18:
+    if kind < 10 / 18:
         return index < count
-    if kind < 13.5 / 18:
+    if kind < 13 / 18:
         return index >= count
-    if kind < 15 / 18 and frames > 2:
-        return (index < 1) | (index == frames - 1)
-    if kind < 16.5 / 18 and frames > 2:
+    if kind < 16 / 18 and frames > 2:
         first = int(rng.integers(1, frames - 1))
-        return (index >= first) & (index < int(rng.integers(first + 1, frames)))
+        return (index < first) | (index >= int(rng.integers(first + 1, frames)))
     return rng.permutation(frames) < count
 
 

@@ -196,7 +196,7 @@ def transformer_run(
             progress("encoding", done, total, {})
     latents = LatentClips(footage, cache, autoencoder if dry or not fits else None)
 
-    window = max(1 + (entry.num_frames - 1) // FRAMES for entry in footage.entries)  # latents of the longest clip
+    window = max(1, max(entry.num_frames for entry in footage.entries) // FRAMES)  # latents of the longest clip that no image begins
     batch_at = _clips_at(latents, training, parts)
     validation = Validation(encoder, LatentClips(held_out, cache, autoencoder)) if held_out is not None and world.first else None
 

@@ -37,6 +37,8 @@ def translate(transformer: Path, old: Path, new: Path, footage: Footage, output:
         raise ValueError(f"{transformer} was trained with the latents {about['autoencoder']}, {old} makes {networks[0][1]['latents']}: give the autoencoder of its run")
     if about["config"].get("prediction", "clean") != "clean":
         raise ValueError(f"{transformer} predicts {about['config']['prediction']}: only clean predictions can be translated")
+    if about["config"].get("shortcut"):
+        raise ValueError(f"{transformer} knows shortcuts, whose steps other latents do not share: give weights without them")
     rows: list[list[Tensor]] = [[], []]
     for index in range(0, len(footage), -(-len(footage) // NUM_CLIPS)):
         video = torch.from_numpy(footage.video(index).frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
@@ -54,9 +56,10 @@ def translate(transformer: Path, old: Path, new: Path, footage: Footage, output:
         "out.weight": outward.T @ out[0], "out.bias": out[1] @ outward + centre,
         **_told(k, {name: tensors[name] for name in ("time1.weight", "time1.bias", "time2.weight", "time2.bias")}),
     }  # fmt: skip
-    config = {**about["config"], "token_width": token_width_of(networks[1][0])}
+    config = {**about["config"], "token_width": token_width_of(networks[1][0]), "skip": False}  # its gains, of single numbers, are learned anew
     facts = {**{name: value for name, value in about.items() if name != "digest"}, "config": config, "autoencoder": networks[1][1]["latents"]}
-    save_weights(output, {**tensors, **{name: value.float() for name, value in translated.items()}}, facts)
+    kept = {name: value for name, value in tensors.items() if not name.startswith("skip.")}
+    save_weights(output, {**kept, **{name: value.float() for name, value in translated.items()}}, facts)
     return {"old_explained": round(known, 4), "new_explained": round(told, 4), "noise": round(k, 3)}
 
 
