@@ -170,7 +170,7 @@ def build_parser() -> Parser:
     play = command(commands, "play", playing.play, "steer a world while it is dreamed, in the terminal or by a script", [seeded, making_film])
     play.add_argument("prompt", help="what is to be seen, and steered")
     play.add_argument(
-        "--actions", default=None, help="do this instead of asking the keyboard, half a second each at 8 fps: stand, forward, left, right, back; for example forward*4,left*2"
+        "--actions", default=None, help="do this instead of asking the keyboard, half a second each at 8 fps: stand, forward, left, right, back; for example 'forward*4,left*2'"
     )
     play.add_argument("--num-steps", type=int, default=8, help="steps from noise to each four frames")
     play.add_argument("--guidance-scale", type=float, default=1.5, help="how literally to take prompt and actions; 1 is no guidance")

@@ -60,11 +60,6 @@ def test_decoding_in_pieces_is_decoding_the_whole(autoencoder: Autoencoder, piec
     assert torch.allclose(torch.cat(parts, 2), whole, atol=1e-5)  # fp32
 
 
-def test_frames_of_a_latent():
-    assert [list(Autoencoder.frames_of(n)) for n in (0, 1)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert [list(Autoencoder.frames_of(n, lead=3)) for n in (0, 1)] == [[0], [1, 2, 3, 4]]
-
-
 def test_decoding_is_causal(autoencoder: Autoencoder):
     latents = torch.randn(1, 16, 4, 4, 4)
     other = latents.clone()

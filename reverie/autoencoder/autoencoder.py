@@ -25,8 +25,14 @@ from reverie.layers.norms import LayerNorm
 FRAMES = 4  # frames per latent
 SPATIAL = 8  # pixels per latent, both ways
 PADDING = 16  # sides are padded to multiples of this, so that a 2x2 patch always fits
+IMAGE_LEAD = FRAMES - 1  # of an image, or of a clip that an image begins
 LEADS = range(FRAMES)
 AT_ONCE = 2**20  # pixels of a frame times groups that pass through the network together; what a long clip needs beyond its frames does not grow
+
+
+def latent_plane(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the latents of frames of this size in pixels."""
+    return -(-height // PADDING) * PADDING // SPATIAL, -(-width // PADDING) * PADDING // SPATIAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +210,7 @@ class Autoencoder(nn.Module):
             raise ValueError(f"latents are {list(latents.shape)}: [B {self.config.latent_channels} t h w] is needed")
         if latents.dtype not in (torch.float32, torch.bfloat16) or not bool(torch.isfinite(latents).all()):
             raise ValueError(f"latents are {latents.dtype}{'' if latents.isfinite().all() else ' with numbers that are not finite'}: finite float32 or bfloat16 is needed")
-        need = (-(-last // FRAMES), -(-height // PADDING) * PADDING // SPATIAL, -(-width // PADDING) * PADDING // SPATIAL)
+        need = (-(-last // FRAMES), *latent_plane(height, width))
         if tuple(latents.shape[2:]) != need:
             raise ValueError(f"latents are {list(latents.shape[2:])} (t h w): {num_frames} frames of {width}x{height} with lead {lead} need {list(need)}")
         pieces, cache = [], None
@@ -224,11 +230,6 @@ class Autoencoder(nn.Module):
         colours = self.basis.unflatten(1, (-1, 3)).mean(1).T, self.mean.unflatten(0, (-1, 3)).mean(0)  # [3 C], [3]
         raw = rearrange(latents, "b c t h w -> b t h w c") * self.latent_std + self.latent_mean
         return rearrange(F.linear(raw / self.scale, *colours), "b t h w c -> b c t h w").clamp(-1, 1)
-
-    @staticmethod
-    def frames_of(latent: int, lead: int = 0) -> range:
-        """The frames of the clip that a latent stands for."""
-        return range(max(0, FRAMES * latent - lead), FRAMES * (latent + 1) - lead)
 
     # -- inside: raw latents, whole groups, sides in multiples of 16 ------------------------------------------------
 

@@ -35,7 +35,7 @@ def play(options: argparse.Namespace) -> dict[str, Any]:
     width, height = parse_size(options.size)
     live = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
     if script is None and not live:
-        raise ValueError("no terminal to play in (or --json, which needs it): say what to do, for example --actions forward*4,left*2")
+        raise ValueError("no terminal to play in (or --json, which needs it): say what to do, for example --actions 'forward*4,left*2'")
     output = options.output or named(options.prompt, options.seed, f"{width}x{height}", 4)
     check_target(output, 4, width, height, options.fps)
     dreamer = load(options.model)

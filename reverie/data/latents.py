@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL, Autoencoder
+from reverie.autoencoder.autoencoder import FRAMES, IMAGE_LEAD, Autoencoder, latent_plane
 from reverie.data.sampling import CHOICES, index_of
 from reverie.data.shards import Entry, Footage
 from reverie.data.truth import facts_of
@@ -30,7 +30,6 @@ IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.08, 0.05, 0.22  # of the clips of a bat
 KEYFRAME_SHARE, REFERENCE_SHARE = 0.03, 0.04  # of the clips of more than one latent: a still that is not shown stands beside them
 WITHIN_SHARE = 0.15  # of the whole clips that no image begins, of more than two latents: what is seen begins inside the film, as every later window of a long one does
 ACTION_DROPOUT = 0.2  # of the clips with a driver: nothing is known of what it did
-IMAGE_LEAD = FRAMES - 1
 FORMAT = "with stills"  # of the cache: another one is another file
 SPARE = 10**9  # bytes that a cache leaves free beside what the run itself needs
 
@@ -135,7 +134,7 @@ def _encode(video: Video, kind: str, autoencoder: Autoencoder) -> Tensor:
 
 
 def _latent_bytes(entry: Entry, channels: int) -> int:
-    height, width = (-(-side // PADDING) * PADDING // SPATIAL for side in (entry.height, entry.width))
+    height, width = latent_plane(entry.height, entry.width)
     frames = 1 + (entry.num_frames - 1) // FRAMES + entry.num_frames // FRAMES + 2 * (entry.num_frames > FRAMES)
     return 2 * channels * frames * height * width
 
@@ -240,4 +239,4 @@ class LatentClips:
 
 def plane_of(entry: Entry) -> int:
     """Tokens of one latent of a clip."""
-    return math.prod(-(-side // PADDING) * PADDING // SPATIAL // PATCH for side in (entry.width, entry.height))
+    return math.prod(side // PATCH for side in latent_plane(entry.height, entry.width))

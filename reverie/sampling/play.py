@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL
+from reverie.autoencoder.autoencoder import FRAMES, latent_plane
 from reverie.config import did_you_mean, to_dict
 from reverie.diffusion.flow import mix, step, to_clean
 from reverie.diffusion.guidance import guide
@@ -53,7 +53,7 @@ class Play:
         if self.width * self.height > NATIVE_AREA:
             smaller = "x".join(map(str, draft_size(self.width, self.height)))
             raise ValueError(f"playing at {size}: at most {NATIVE_AREA:,} pixels, as 192x192 has, are dreamed live; use {smaller}, and `refine` the film")
-        h, w = (-(-side // PADDING) * PADDING // SPATIAL for side in (self.height, self.width))
+        h, w = latent_plane(self.height, self.width)
         self.shape, self.plane = (dreamer.channels, 1, h, w), (h // PATCH, w // PATCH)
         self.extras, self.times = extras_of(self.width, self.height, fps), latent_times(dreamer.window, fps)
         self.schedule = levels(config.num_steps, resolution_shift(dreamer.window * h * w // PATCH**2))  # of a clip as long as the window

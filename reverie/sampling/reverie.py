@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from reverie import __version__
-from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL, Autoencoder, AutoencoderConfig, Conv
+from reverie.autoencoder.autoencoder import FRAMES, IMAGE_LEAD, SPATIAL, Autoencoder, AutoencoderConfig, Conv, latent_plane
 from reverie.config import from_dict, to_dict
 from reverie.layers.precision import Linear, fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
@@ -343,12 +343,12 @@ class Reverie:
     def referring(self, canvas: Canvas, settings: Settings) -> Canvas:
         """The canvas with the first frames of settings["references"], at its size, as context."""
         stills = [Video(picture.frames[:1]) for picture in settings.get("references", ())]
-        known = [self.encode(tasks.resized(still, canvas.width, canvas.height), tasks.IMAGE_LEAD) for still in stills]
+        known = [self.encode(tasks.resized(still, canvas.width, canvas.height), IMAGE_LEAD) for still in stills]
         return tasks.with_references(canvas, known) if known else canvas
 
     def _blank(self, video: Video, lead: int) -> Tensor:
         """What `encode` gives, without its numbers: for finding out what shape a request has."""
-        t, (h, w) = -(-(lead + video.num_frames) // FRAMES), (-(-side // PADDING) * PADDING // SPATIAL for side in video.frames.shape[1:3])
+        t, (h, w) = -(-(lead + video.num_frames) // FRAMES), latent_plane(*video.frames.shape[1:3])
         return torch.zeros(()).expand(self.channels, t, h, w)
 
     @property

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reverie.autoencoder.autoencoder import FRAMES, PADDING, SPATIAL
+from reverie.autoencoder.autoencoder import FRAMES, IMAGE_LEAD, PADDING, SPATIAL, latent_plane
 from reverie.patches.patches import PATCH
 from reverie.patches.positions import REFERENCE_TIME, latent_times
 from reverie.sampling.canvas import Canvas, Given
@@ -25,7 +25,6 @@ NATIVE_AREA = 192 * 192  # pixels: what the model sees at once; larger clips are
 DRAFT_AREA = 128 * 128  # pixels of a draft
 PIECE = 5  # latents of the native area that the autoencoder takes at once: decoding in other pieces is rounded differently
 REFINE = 0.2  # strength; docs/log.md has the comparison
-IMAGE_LEAD = FRAMES - 1
 MAX_FRAMES = 7200
 SOFT = 0.6  # strength of a latent of which only some frames are known
 NATIVE_SIDE = 8  # tokens of a tile: 128 pixels, what the model was trained on
@@ -146,7 +145,7 @@ def text_to_video(
     for words in prompts:
         check_request(words, num_frames, fps)
     lead = IMAGE_LEAD if num_frames == 1 else 0
-    h, w = (-(-side // PADDING) * PADDING // SPATIAL for side in (height, width))
+    h, w = latent_plane(height, width)
     latents = torch.zeros(channels, -(-(num_frames + lead) // FRAMES), h, w)
     ids = (latent_times(latents.shape[1], fps, lead)[:, None] >= torch.tensor(starts)).sum(1) - 1
     if list(starts) != sorted(starts) or len(ids.unique()) < len(prompts):
