@@ -261,6 +261,23 @@ def test_some_samples_begin_inside_their_film_and_know_their_beginning(tmp_path:
     assert not any(c.within for c in clips.batch(range(60), 0))
 
 
+def test_half_of_the_steered_clips_are_causal_at_least():
+    rows = torch.zeros(4, 20)
+    causal = [make_lesson(clip(n, actions=rows), rng(n), 20).piece.causal for n in range(300)]
+    plain = [make_lesson(clip(n), rng(n), 20).piece.causal for n in range(300)]
+    assert 0.47 < np.mean(causal) < 0.7 and 0.07 < np.mean(plain) < 0.26  # half, and SHARES of the rest: 0.58 and 0.16, four sigma
+
+
+def test_short_clips_begin_with_an_image_or_not_and_tell_what_half_of_a_clip_shows(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")
+    clips = LatentClips(steady_footage(tmp_path), about["digest"], autoencoder)
+    for name, share in (("IMAGE_SHARE", 0.0), ("SHORT_SHARE", 1.0), ("LEAD_SHARE", 0.0), ("WITHIN_SHARE", 0.0)):
+        monkeypatch.setattr(latents, name, share)
+    chosen = [clips._choose(n, 0) for n in range(80)]
+    assert {(c.led, c.count) for c in chosen} == {(True, 2), (True, 3), (True, 4), (False, 2), (False, 3)}  # of 17 frames: five latents, or four
+    assert all(c.caption == ("b" if c.led and c.count == 2 else "a") for c in chosen)
+
+
 def test_training_and_sampling_mean_the_same_place_by_a_time(tmp_path: Path, model_folder: Path):
     """A clip with a still, as training gives it, and as a canvas with a latent that is not shown: equal positions."""
     autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")
