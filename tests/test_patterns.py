@@ -15,14 +15,15 @@ from reverie.layers.modulation import Levels
 from reverie.patches.packing import number_levels
 from reverie.patches.positions import REFERENCE_TIME, TIME_SCALE
 from reverie.presets import tiny
-from reverie.sampling.canvas import Canvas
 from reverie.sampling.reverie import load_autoencoder
 from reverie.sampling.sampler import views
+from reverie.sampling.tasks import images_to_video
 from reverie.text.encoder import sentence_encoder
 from reverie.training import patterns
 from reverie.training.objectives import make_lesson, transformer_objective
 from reverie.training.patterns import CONTEXT_NOISE, PATTERNS, SHARES, STILLS, Draw, draw
 from reverie.transformer.dit import Transformer
+from reverie.video import Video
 from tests.conftest import made_clip, shaken
 
 GRID = (5, 4, 6)
@@ -280,12 +281,13 @@ def test_short_clips_begin_with_an_image_or_not_and_tell_what_half_of_a_clip_sho
 
 
 def test_training_and_sampling_mean_the_same_place_by_a_time(tmp_path: Path, model_folder: Path):
-    """A clip with a still, as training gives it, and as a canvas with a latent that is not shown: equal positions."""
+    """A clip with its middle frame beside it, as training gives it, and a picture that is to be seen at that second: equal positions."""
     autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")
-    c = LatentClips(steady_footage(tmp_path), about["digest"], autoencoder).whole(range(1), 0, "keyframe")[0]
-    t, h, w = c.latents.shape[1:]
-    shown = torch.arange(t) < t - 1
-    canvas = Canvas(latents=c.latents, strength=torch.ones(t, h // 2, w // 2), times=c.times, shown=shown, prompts=("a",), seed=0, width=96, height=96, num_frames=1, fps=8.0)
+    clips = LatentClips(steady_footage(tmp_path), about["digest"], autoencoder)
+    c = next(c for c in clips.whole(range(28), 0, "keyframe") if not (choice := clips._choose(c.number, 0, "keyframe")).led and choice.still[1] == 1)
+    picture, still = Video(np.zeros((1, 96, 96, 3), np.uint8)), c.latents[:, -1:]
+    canvas = images_to_video([(picture, 8)], "a", encode=lambda video, lead: still, num_frames=16, fps=8.0, seed=0)
+    assert canvas.shown.tolist() == [True] * 4 + [False] and torch.equal(canvas.latents[:, -1:], still)
     ours = make_lesson(c, rng(), 0).piece.positions
     theirs = views(canvas, 0)[0].positions
     assert torch.allclose(ours[:, 0], theirs[:, 0])

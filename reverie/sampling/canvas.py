@@ -5,6 +5,8 @@
 A task is data, not a pipeline: a function in sampling/tasks.py that returns a canvas; sampling/sampler.py fills any of them.
 """
 
+import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +19,8 @@ from torch import Tensor
 from reverie.patches.patches import PATCH
 
 WINDOW = 5  # latents that weights see at once whose file does not say how many there were in the longest clip that they learned from
-FADE = 4  # frames after (and before) a kept one over which what the autoencoder lost of it fades out
+FADE = 8  # frames before a kept one over which what the autoencoder lost of it comes in; so many are held back
+SAME = (16, 48)  # levels of 255: a place that changed by no more than the first shows the same thing; from the second on another
 PROJECTIONS = 3  # rounds of `consistent`
 FEATHER = 4  # pixels, the same across the border of a kept region
 
@@ -30,46 +33,50 @@ class Given:
     keep: np.ndarray
     around: bool = False
 
-    def laid_over(self, dreamed: np.ndarray, first: int = 0, opening: np.ndarray | None = None) -> np.ndarray:
-        """`dreamed` [t H W 3], the frames from `first` on, with the kept pixels exactly as given. What they differ by fades out in time
-        (where whole frames are kept) or space. Of a loop, `opening` is its first frame as it was dreamed: the end fades into it.
-        """
-        part = slice(first, first + len(dreamed))
-        keep = np.broadcast_to(self.keep, self.frames.shape[:3])[part]
-        if not keep.any() and opening is None:
-            return dreamed
-        residual = np.where(keep[..., None], self.frames[part].astype(np.float32) - dreamed, 0)
-        result = dreamed.astype(np.float32)
-        if bool((self.keep.any((1, 2)) == self.keep.all((1, 2))).all()):
-            whole = keep.all((1, 2))
-            lost = {int(t): residual[t] for t in np.nonzero(whole)[0]}  # kept frame, counted from `first`: what the autoencoder lost of it
-            if opening is not None and self.keep[0].all():
-                lost[len(self.frames) - first] = self.frames[0].astype(np.float32) - opening
-            kept = np.array(sorted(lost))
-            for t in np.nonzero(~whole)[0]:
-                near = [k for k in (*kept[kept < t][-1:], *kept[kept > t][:1]) if abs(k - t) <= FADE]
-                shares = [1 - abs(k - t) / (FADE + 1) for k in near]
-                for k, share in zip(near, shares, strict=True):
-                    result[t] += share / max(1.0, sum(shares)) * lost[int(k)]
-        else:
-            for n, frame in enumerate(residual):
-                result[n] += _blurred(frame) / np.maximum(_blurred(keep[n, ..., None].astype(np.float32)), 0.5)  # a straight border has 0.4 beside it
-        result = np.clip(result, 0, 255).round().astype(np.uint8)
-        return np.where(keep[..., None], self.frames[part], result)
-
     def over_pieces(self, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """`laid_over` for frames that come in pieces: FADE frames are held back until those after them are known."""
-        held, first, done, opening = None, 0, 0, None
-        for piece in pieces:
-            opening = piece[0] if held is None and self.around else opening
-            held = piece if held is None else np.concatenate([held, piece])
-            stop = first + len(held) - FADE
-            if stop > done:
-                yield self.laid_over(held, first, opening)[done - first : stop - first]
-                begin = max(first, stop - FADE)
-                held, first, done = held[begin - first :], begin, stop
-        if held is not None:
-            yield self.laid_over(held, first, opening)[done - first :]
+        """The frames of all `pieces` that were dreamed, uint8 [t H W 3], one by one with the kept pixels exactly as given.
+
+        What the autoencoder lost of a kept frame is given back wherever the dream goes on to show the same (SAME), until the next kept frame, whose loss
+        comes in over FADE frames. Where parts of frames are kept, what they differ by from the dream fades out across the border.
+        """
+        keep = np.broadcast_to(self.keep, self.frames.shape[:3])
+        whole, total = np.asarray(keep.all((1, 2))), len(self.frames)
+        dreamed: Iterator[np.ndarray] = (frame for piece in pieces for frame in piece)
+        if not np.array_equal(whole, keep.any((1, 2))):
+            yield from (_beside(*parts)[None] for parts in zip(dreamed, self.frames, keep, strict=True))
+            return
+        coming: deque[np.ndarray] = deque(itertools.islice(dreamed, 1))
+        if self.around:  # the first frame comes after the last
+            dreamed, whole = itertools.chain(dreamed, [coming[0]]), np.append(whole, whole[0])
+        before: tuple[np.ndarray, np.ndarray] | None = None  # the kept frame before, dreamed and given
+        for t in range(total):
+            coming.extend(itertools.islice(dreamed, FADE + 1 - len(coming)))
+            frame = coming.popleft()
+            if whole[t]:
+                before = frame, self.frames[t]
+                yield self.frames[t : t + 1]
+                continue
+            n = next((n for n in range(len(coming)) if whole[t + 1 + n]), FADE)
+            share, shown = 1 - (n + 1) / (FADE + 1), frame.astype(np.float32)
+            if before:
+                shown += (1 - share) * _regained(frame, *before)
+            if share:
+                shown += share * _regained(frame, coming[n], self.frames[(t + 1 + n) % total])
+            yield np.clip(shown, 0, 255).round().astype(np.uint8)[None]
+
+
+def _regained(shown: np.ndarray, dreamed: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """What the autoencoder lost of a frame that was `given` and `dreamed`, as far as the dreamed frame `shown` shows the same there: float [H W 3]."""
+    change = np.abs(shown.astype(np.float32) - dreamed).max(-1, keepdims=True)
+    return (given.astype(np.float32) - dreamed) * np.clip((SAME[1] - change) / (SAME[1] - SAME[0]), 0, 1)
+
+
+def _beside(dreamed: np.ndarray, given: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """A frame [H W 3] where the pixels `keep` [H W] are as given; what they differ by fades out beside them."""
+    residual = np.where(keep[..., None], given.astype(np.float32) - dreamed, 0)
+    share = np.maximum(_blurred(keep[..., None].astype(np.float32)), 0.5)  # a straight border has 0.4 beside it
+    result = np.clip(dreamed + _blurred(residual) / share, 0, 255).round().astype(np.uint8)
+    return np.where(keep[..., None], given, result)
 
 
 def consistent(frames: np.ndarray, draft: np.ndarray) -> np.ndarray:

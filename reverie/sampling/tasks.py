@@ -156,8 +156,8 @@ def text_to_video(
 
 
 def images_to_video(images: Sequence[tuple[Video, int]], prompt: str, *, encode: Encode, num_frames: int, fps: float, **rest: Any) -> Canvas:
-    """Stills come alive: (image, frame at which it stands), all of one size. A first frame is its own latent, kept (strength 0); at
-    any other place the still is shown exactly and what surrounds it is repainted (SOFT), so that nothing freezes.
+    """Stills come alive: (image, frame at which it stands), all of one size. A first frame is its own latent, kept (strength 0); at any other
+    place the still is context at its own time that is not shown, as in training, so that nothing freezes; its frame then shows it exactly.
     """
     check_request(prompt, num_frames, fps)
     if num_frames < 2:
@@ -174,20 +174,18 @@ def images_to_video(images: Sequence[tuple[Video, int]], prompt: str, *, encode:
     lead = IMAGE_LEAD if 0 in places else 0
     height, width = first.frames.shape[1:3]
     frames, keep = np.zeros((num_frames, height, width, 3), np.uint8), np.zeros(num_frames, bool)
-    latents: Tensor | None = None
-    values = torch.ones(-(-(num_frames + lead) // FRAMES))
+    known = {place: encode(Video(image.frames[:1], fps), IMAGE_LEAD) for image, place in images}
     for image, place in images:
-        known = encode(Video(image.frames[:1], fps), IMAGE_LEAD)
-        latents = _zeros(known, len(values)) if latents is None else latents
-        group = (place + lead) // FRAMES
-        alone = group * FRAMES - lead == place == num_frames - 1 or (place == 0 and lead == IMAGE_LEAD)
-        latents[:, group : group + 1], values[group] = known, 0.0 if alone else SOFT
         frames[place], keep[place] = image.frames[0], True
-    assert latents is not None
-    return _canvas(
+    latents = _zeros(next(iter(known.values())), -(-(num_frames + lead) // FRAMES))
+    values = torch.ones(latents.shape[1])
+    if 0 in known:
+        latents[:, :1], values[0] = known.pop(0), 0.0
+    canvas = _canvas(
         latents, _per_latent(values, latents), width=width, height=height, num_frames=num_frames, fps=fps, prompt=prompt, lead=lead,
         given=Given(frames, keep[:, None, None]), **rest,
     )  # fmt: skip
+    return with_stills(canvas, list(known.values()), [place / fps for place in known])
 
 
 def extend(video: Video, prompt: str, *, encode: Encode, after: int = 0, before: int = 0, **rest: Any) -> Canvas:
@@ -384,12 +382,17 @@ def with_tiles(canvas: Canvas) -> Canvas:
 
 
 def with_references(canvas: Canvas, stills: Sequence[Tensor]) -> Canvas:
-    """The canvas with pictures [C 1 h w] of what it is to show, as context that is not shown, REFERENCE_TIME from its beginning as in training."""
+    """The canvas with pictures [C 1 h w] of what it is to show, REFERENCE_TIME from its beginning as in training."""
+    return with_stills(canvas, stills, [float(canvas.times[0]) + REFERENCE_TIME] * len(stills))
+
+
+def with_stills(canvas: Canvas, stills: Sequence[Tensor], seconds: Sequence[float]) -> Canvas:
+    """The canvas with pictures [C 1 h w] at times of the clip as context that is not shown."""
     count = len(stills)
     ids = None if canvas.prompt_ids is None else torch.cat([canvas.prompt_ids, canvas.prompt_ids[-1:].expand(count)])
     return dataclasses.replace(
         canvas, latents=torch.cat([canvas.latents, *stills], 1), strength=torch.cat([canvas.strength, canvas.strength.new_zeros(count, *canvas.grid[1:])]),
-        times=torch.cat([canvas.times, (canvas.times[0] + REFERENCE_TIME).expand(count)]), shown=torch.cat([canvas.shown, torch.zeros(count, dtype=torch.bool)]), prompt_ids=ids,
+        times=torch.cat([canvas.times, canvas.times.new_tensor(seconds)]), shown=torch.cat([canvas.shown, torch.zeros(count, dtype=torch.bool)]), prompt_ids=ids,
     )  # fmt: skip
 
 
