@@ -65,7 +65,7 @@ def clip(number: int, t: int = 3, h: int = 2, w: int = 3, **more: object) -> Cli
 
 
 def test_every_fourth_sample_teaches_a_step_and_the_others_are_as_ever():
-    lengths, kept = set(), 0
+    lengths, kept, capped = set(), 0, 0
     for number in range(400):
         given = clip(number)
         plain, lesson = (make_lesson(given, np.random.default_rng(number), 0, None, shortcuts) for shortcuts in (False, True))
@@ -77,9 +77,15 @@ def test_every_fourth_sample_teaches_a_step_and_the_others_are_as_ever():
         assert lesson.pattern == "shortcut" and not any(name == "shortcut" for name in (plain.pattern, *PATTERNS))
         unknown = torch.zeros_like(sigma).scatter_(0, lesson.piece.level_ids, lesson.unknown.float()) > 0
         assert torch.equal(sigma[~unknown], end[~unknown]) and torch.equal(sigma[~unknown], middle[~unknown])  # what is known does not move
-        assert bool((sigma > middle)[unknown].all()) and bool((middle > end)[unknown].all())
+        top = sigma[unknown].max()
+        through = top.expand_as(sigma) if plain.pattern == "capped" else sigma
+        free = unknown & (sigma == through)
+        assert bool((sigma > middle)[free].all()) and bool((middle > end)[free].all())
         kept += int((~unknown).sum())
-        runs = [n for n in SHORTCUT_STEPS if torch.allclose(step_at(sigma[unknown], resolution_shift(18), n)[2], end[unknown], atol=1e-5)]
+        runs = [n for n in SHORTCUT_STEPS if torch.allclose(step_at(through[free], resolution_shift(18), n)[2], end[free], atol=1e-5)]
+        under = unknown & ~free  # as sampling/sampler.py: min(level, cap) before and after the step
+        assert torch.equal(end[under], torch.minimum(end[free][:1], sigma[under])) and torch.equal(middle[under], torch.minimum(middle[free][:1], sigma[under]))
+        capped += int(under.sum())
         lengths |= {n for n in runs if len(runs) == 1}
         assert told.unique().numel() == 1 and (len(runs) != 1 or bool(told[0]) == (runs[0] < SHORTCUT_STEPS[-1]))
         noise = (lesson.piece.tokens - (1 - sigma[lesson.piece.level_ids, None]) * lesson.clean)[lesson.unknown] / sigma[lesson.piece.level_ids, None][lesson.unknown]
@@ -87,7 +93,7 @@ def test_every_fourth_sample_teaches_a_step_and_the_others_are_as_ever():
         assert torch.equal(
             make_lesson(given, np.random.default_rng(number), 0, "shared", True).halves[1], make_lesson(given, np.random.default_rng(number), 0, "shared").piece.sigma
         )
-    assert kept > 0 and lengths == set(SHORTCUT_STEPS)
+    assert kept > 0 and capped > 0 and lengths == set(SHORTCUT_STEPS)
 
 
 def test_weights_that_learn_shortcuts_begin_as_what_they_were():

@@ -153,7 +153,7 @@ def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | No
     """A clip with noise by `pattern`, or as it is drawn. Tokens of a clip with a still that is not shown have its kind of pattern.
 
     Where there are shortcuts and no pattern is given, some samples teach one: the levels of what is unknown move up to the beginnings of the steps
-    of a run of SHORTCUT_STEPS, so that what is learned is what sampling asks.
+    of a run of SHORTCUT_STEPS, so that what is learned is what sampling asks. Under a cap they follow the step of what has none: from min(begin, cap) to min(end, cap).
     """
     frames, height, width = clip.latents.shape[1], clip.latents.shape[2] // PATCH, clip.latents.shape[3] // PATCH
     shown = (frames - clip.stills, height, width)
@@ -162,7 +162,11 @@ def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | No
     drawn = patterns.draw(rng, shown, shift, name, clip.stills, clip.within)
     clean, levels, known = patchify(clip.latents), torch.from_numpy(drawn.levels).flatten(), torch.from_numpy(drawn.known).flatten()
     num_steps = int(rng.choice(SHORTCUT_STEPS)) if shortcuts and not pattern and clip.number % SHORTCUT_EVERY == 0 else 0
-    begin, middle, end = (torch.where(known, levels, level) for level in step_at(levels, shift, num_steps)) if num_steps else (levels,) * 3
+    begin = middle = end = levels
+    if num_steps:
+        through = levels[~known].max().expand_as(levels) if drawn.name == "capped" else levels
+        caps = torch.where(levels < through, levels, 1.0)
+        begin, middle, end = (torch.where(known, levels, torch.minimum(level, caps)) for level in step_at(through, shift, num_steps))
     noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), np.float32))
     scale = float(2 ** rng.uniform(-0.137, 0.137))  # 10% of jitter in the scale of the picture plane
     positions = token_positions(clip.times - clip.times[0], (height, width), scale)
