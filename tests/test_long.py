@@ -126,6 +126,31 @@ def test_a_partial_run_of_another_request_is_refused(model_folder: Path, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["a.part.latents"]
 
 
+def test_a_stopped_run_goes_on_with_as_many_threads_as_it_began_with(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    words, threads = [*WORDS, "--model", str(model_folder), "--seconds", "6", "-o", str(tmp_path / "a.mkv")], torch.get_num_threads()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    try:
+        torch.set_num_threads(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(making, "progress", lambda text: disturbed(5, interrupt))
+            assert main(words) == 130
+        torch.set_num_threads(2)
+        assert main(words) == 0, capsys.readouterr().err
+        assert torch.get_num_threads() == 1 and reverie.read(tmp_path / "a.mkv").metadata["threads"] == 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_file_that_only_looks_like_a_part_is_not_written_over(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "a.part.mp4").write_bytes(b"my own holiday film")
+    assert main([*WORDS, "--seconds", "6", "--model", str(model_folder), "-o", str(tmp_path / "a.mp4")]) == 2
+    assert "a.part.mp4 is not of this command" in capsys.readouterr().err
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.part.mp4", b"my own holiday film")]
+
+
 def test_a_long_file_remembers_and_can_be_made_again(model_folder: Path, tmp_path: Path):
     out = tmp_path / "a.webm"
     assert main([*WORDS, "--seconds", "3", "--model", str(model_folder), "-o", str(out), "--num-videos", "2"]) == 0

@@ -343,8 +343,8 @@ def test_a_refined_draft_is_the_draft_when_it_is_shrunk_again(dreamer: Reverie):
 @pytest.mark.parametrize("call", [
     lambda d, a, b: (d.generate("a ball", size="300x201", num_frames=5, **FAST), ()), lambda d, a, b: (d.animate(a, "a ball", num_frames=5, **FAST), ((0, a, 0),)),
     lambda d, a, b: (d.extend(a, "a ball", seconds=0.5, **FAST), ((n, a, n) for n in range(5))), lambda d, a, b: (d.connect(a, b, "a ball", seconds=0.5, **FAST), ((9 + n, b, n) for n in range(5))),
-    lambda d, a, b: (d.loop("a ball", size="300x201", seconds=0.5, **FAST), ()), lambda d, a, b: (d.edit(a, "a ball", strength=0, **FAST), ((4, a, 4),)),
-    lambda d, a, b: (d.fill(a, "a ball", missing=[2], **FAST), ((1, a, 1), (3, a, 3))), lambda d, a, b: (d.blend(a, b, "a ball", **FAST), ((0, a, 0), (4, b, 4))),
+    lambda d, a, b: (d.loop("a ball", size="300x201", seconds=0.5, **FAST), ()), lambda d, a, b: (d.edit(a, "a ball", strength=0.9, **FAST), ()),
+    lambda d, a, b: (d.fill(a, "a ball", missing=[2], **FAST), ((1, a, 1), (3, a, 3))), lambda d, a, b: (d.blend(clip(9, a.size), clip(9, a.size, seed=2), "a ball", **FAST), ((0, a, 0),)),
 ])  # fmt: skip
 def test_what_is_larger_than_the_model_knows_is_a_refined_draft(dreamer: Reverie, call):
     video, kept = call(dreamer, clip(5, "300x201"), clip(5, "300x201", seed=2))
@@ -352,6 +352,39 @@ def test_what_is_larger_than_the_model_knows_is_a_refined_draft(dreamer: Reverie
     assert (video.metadata["draft"], video.metadata["refined"]) == ("156x105", tasks.REFINE)
     for place, given, n in kept:
         assert np.array_equal(video.frames[place], given.frames[n])
+
+
+def test_of_a_large_clip_that_was_given_only_what_is_new_is_dreamed_and_progress_says_so(dreamer: Reverie):
+    video, plans, steps = clip(32, "300x201"), [], []
+    settings = {"announce": lambda canvases, config: plans.extend(canvases), "progress": lambda done, total: steps.append((done, total))}
+    longer = dreamer.extend(video, "a ball", seconds=0.5, num_steps=2, **settings)
+    assert np.array_equal(longer.frames[:32], video.frames) and longer.num_frames == 36
+    assert [num_windows(plan) for plan in plans] == [1, 1] and plans[1].strength.amax((1, 2)).tolist() == pytest.approx([0.0] * 8 + [tasks.REFINE])
+    assert [total for _, total in steps] == [4] * len(steps) and [done for done, _ in steps] == sorted({done for done, _ in steps}) and steps[-1] == (4, 4)
+    same = dreamer.edit(video, "a ball", strength=0, **FAST)
+    assert np.array_equal(same.frames, video.frames) and "draft" not in same.metadata
+
+
+def test_a_loop_beside_a_longer_clip_is_what_it_is_alone(dreamer: Reverie):
+    encode = dreamer.encode
+    loop = tasks.loop(clip(4, "32x32"), "a ball", encode=encode, num_frames=12, window=dreamer.window, seed=0)
+    long = tasks.text_to_video("a ball", channels=dreamer.channels, width=32, height=32, num_frames=4 * dreamer.window + 8, fps=8.0, window=dreamer.window, seed=0)
+    config = SamplerConfig(num_steps=2)
+    alone, beside = dreamer.film([loop], config)[0], dreamer.film([loop, long], config)[0]
+    assert np.abs(alone.frames.astype(int) - beside.frames).max() <= 1
+
+
+def test_pictures_far_ahead_wait_and_those_far_behind_stay_near(dreamer: Reverie):
+    picture = Video(clip(1, "32x32").frames)
+    canvas = tasks.images_to_video([(picture, 8), (picture, 76)], "a ball", encode=dreamer.encode, num_frames=80, fps=8.0, window=5, seed=0)
+    windows, seen = Windows(canvas), []
+    while windows.part is not None:
+        part = windows.part
+        begin, end = part.times[part.shown][[0, -1]].tolist()
+        seen.append([round(t - (begin if t < end else end), 3) for t in part.times[~part.shown].tolist()])
+        assert all(-4 <= t <= 4 for t in seen[-1])
+        windows.accept(part.latents)
+    assert len(seen[0]) == 1 and len(seen[-1]) == 2 and seen[-1][0] == -4
 
 
 def test_large_masks_and_frames_keep_what_is_outside(dreamer: Reverie):
@@ -428,9 +461,9 @@ def test_prompts_may_follow_one_another(dreamer: Reverie):
     assert not torch.allclose(results[0], results[2], atol=1e-2)
 
 
-def laid_over(given: Given, dreamed: np.ndarray, size: int | None = None) -> np.ndarray:
+def laid_over(given: Given, dreamed: np.ndarray, size: int | None = None, known: bool = True) -> np.ndarray:
     size = size or len(dreamed)
-    return np.concatenate(list(given.over_pieces(dreamed[n : n + size] for n in range(0, len(dreamed), size))))
+    return np.concatenate(list(given.over_pieces((dreamed[n : n + size] for n in range(0, len(dreamed), size)), np.full(len(dreamed), known))))
 
 
 def test_what_was_lost_of_kept_frames_is_given_back_while_the_same_is_seen():
@@ -445,6 +478,12 @@ def test_what_was_lost_of_kept_frames_is_given_back_while_the_same_is_seen():
     dreamed[4:6, 0, 0] = 148  # something passes
     result = laid_over(Given(frames, ends[:, None, None]), dreamed)
     assert result[:, 0, 0, 0].tolist() == [*rising[:4], 148, 148, *rising[6:]] and result[4, 0, 1, 0] == rising[4]
+
+
+def test_what_was_dreamed_around_a_picture_otherwise_than_it_is_leaves_no_lasting_ghost():
+    dreamed, frames = np.full((12, 4, 4, 3), 100, np.uint8), np.full((12, 4, 4, 3), 145, np.uint8)
+    result = laid_over(Given(frames, (np.arange(12) < 1)[:, None, None]), dreamed, known=False)
+    assert result[:, 0, 0, 0].tolist() == [*range(145, 99, -5), 100, 100]
 
 
 def test_after_the_end_of_a_loop_comes_its_beginning():

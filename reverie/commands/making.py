@@ -146,8 +146,14 @@ def film_long(
     from reverie.video import GrowingFile, shown
 
     partial, windows, frames = output.with_stem(f"{output.stem}.part"), Windows(canvas), 0
-    metadata = {**dreamer.remembered(canvas, config), **recorded_command(options), **({} if position is None else {"position": position})}
-    with kept(output, metadata) as journal:
+    if partial.exists() and not partial.with_suffix(".latents").exists():
+        raise ValueError(f"{shown(partial)} is not of this command, which would write it: rename it, or give --output another name")
+
+    def remembered() -> dict[str, Any]:
+        return {**dreamer.remembered(canvas, config), **recorded_command(options), **({} if position is None else {"position": position})}
+
+    with kept(output, remembered) as journal:
+        metadata = remembered()
         growing, digest = GrowingFile(partial, canvas.width, canvas.height, canvas.fps), hashlib.sha256(f"{[canvas.num_frames, canvas.height, canvas.width, 3]}".encode())
         try:
             for piece in dreamer.stream(windows, config, journal, advance, watch):
@@ -156,7 +162,10 @@ def film_long(
                 frames += len(piece)
         except BaseException:
             growing.close()
-            note(f"{shown(partial)}: plays the {frames / canvas.fps:g} of {canvas.num_frames / canvas.fps:g} s that are finished")
+            if frames:
+                note(f"{shown(partial)}: plays the {frames / canvas.fps:g} of {canvas.num_frames / canvas.fps:g} s that are finished")
+            else:
+                partial.unlink(missing_ok=True)
             raise
         metadata["frames"] = digest.hexdigest()[:32]
         growing.finish(output, *(({}, None) if options.no_metadata else (metadata, windows.latents.numpy())))
@@ -204,7 +213,7 @@ def dream(
     dreamer, strip = load(options.model), Strip(options)
     words = words or prompt or ""
     say_unknown(dreamer, words)
-    with kept(output, {**dreamer.signature(), **recorded_command(options), "given": list(given)}) as journal, progress("dreaming") as advance:
+    with kept(output, lambda: {**dreamer.signature(), **recorded_command(options), "given": list(given)}) as journal, progress("dreaming") as advance:
         telling = {"progress": advance, "watch": strip.watch, "journal": journal, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)}
         video = make(dreamer, {**settings, **telling})
         save(options, replace(video, metadata={**video.metadata, **({"given": list(given)} if given else {})}), output)

@@ -94,21 +94,24 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def kept(output: Path, request: dict[str, Any]) -> Iterator[Any]:
-    """A journal of what is finished of a request, in NAME.part.latents beside `output`, from which the same command goes on; it goes when the block ends well."""
+def kept(output: Path, request: Callable[[], dict[str, Any]]) -> Iterator[Any]:
+    """A journal of what is finished of a request, in NAME.part.latents beside `output`, from which the same command goes on; it goes when the block ends well.
+
+    The request is asked for when there are as many threads as the journal began with, which it names.
+    """
     from reverie.sampling.stream import Journal
     from reverie.video import shown
 
     path = output.with_name(f"{output.stem}.part.latents")
     use_threads(Journal.begun(path))
-    journal = Journal(path, request)
+    journal = Journal(path, request())
     empty = 0 if journal.filled else path.stat().st_size
     if journal.filled:
         note(f"{shown(output)}: goes on after {len(journal.filled)} windows that are finished")
     try:
         yield journal
     except BaseException:
-        if finished := path.stat().st_size > empty:
+        if finished := path.is_file() and path.stat().st_size > empty:
             note(f"{shown(path)}: holds what is finished; the same command goes on from there")
         journal.close(remove=not finished)
         raise

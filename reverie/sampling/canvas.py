@@ -19,7 +19,7 @@ from torch import Tensor
 from reverie.patches.patches import PATCH
 
 WINDOW = 5  # latents that weights see at once whose file does not say how many there were in the longest clip that they learned from
-FADE = 8  # frames before a kept one over which what the autoencoder lost of it comes in; so many are held back
+FADE = 8  # frames before a kept one over which what the autoencoder lost of it comes in (and after one that was not known, goes); so many are held back
 SAME = (16, 48)  # levels of 255: a place that changed by no more than the first shows the same thing; from the second on another
 PROJECTIONS = 3  # rounds of `consistent`
 FEATHER = 4  # pixels, the same across the border of a kept region
@@ -33,14 +33,20 @@ class Given:
     keep: np.ndarray
     around: bool = False
 
-    def over_pieces(self, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The frames of all `pieces` that were dreamed, uint8 [t H W 3], one by one with the kept pixels exactly as given.
+    @property
+    def whole(self) -> np.ndarray:
+        """Which frames are kept in all their pixels: bool [T]."""
+        return np.broadcast_to(np.asarray(self.keep.all((1, 2))), len(self.frames))
 
-        What the autoencoder lost of a kept frame is given back wherever the dream goes on to show the same (SAME), until the next kept frame, whose loss
-        comes in over FADE frames. Where parts of frames are kept, what they differ by from the dream fades out across the border.
+    def over_pieces(self, pieces: Iterable[np.ndarray], known: np.ndarray) -> Iterator[np.ndarray]:
+        """The frames of all `pieces` that were dreamed, uint8 [t H W 3], one by one with the kept pixels exactly as given. known: bool [T], those whose latents were kept.
+
+        What the autoencoder lost of a kept frame is given back wherever the dream goes on to show the same (SAME): of a known one until the next kept frame, whose loss
+        comes in over FADE frames; of another, where it may be that something else was dreamed, for FADE frames. Where parts of frames are kept, what they
+        differ by from the dream fades out across the border.
         """
         keep = np.broadcast_to(self.keep, self.frames.shape[:3])
-        whole, total = np.asarray(keep.all((1, 2))), len(self.frames)
+        whole, total = self.whole, len(self.frames)
         dreamed: Iterator[np.ndarray] = (frame for piece in pieces for frame in piece)
         if not np.array_equal(whole, keep.any((1, 2))):
             yield from (_beside(*parts)[None] for parts in zip(dreamed, self.frames, keep, strict=True))
@@ -49,17 +55,18 @@ class Given:
         if self.around:  # the first frame comes after the last
             dreamed, whole = itertools.chain(dreamed, [coming[0]]), np.append(whole, whole[0])
         before: tuple[np.ndarray, np.ndarray] | None = None  # the kept frame before, dreamed and given
+        since = 0
         for t in range(total):
             coming.extend(itertools.islice(dreamed, FADE + 1 - len(coming)))
             frame = coming.popleft()
             if whole[t]:
-                before = frame, self.frames[t]
+                before, since = (frame, self.frames[t]), t
                 yield self.frames[t : t + 1]
                 continue
             n = next((n for n in range(len(coming)) if whole[t + 1 + n]), FADE)
             share, shown = 1 - (n + 1) / (FADE + 1), frame.astype(np.float32)
             if before:
-                shown += (1 - share) * _regained(frame, *before)
+                shown += (1 - share) * (1.0 if known[since] else max(0.0, 1 - (t - since) / (FADE + 1))) * _regained(frame, *before)
             if share:
                 shown += share * _regained(frame, coming[n], self.frames[(t + 1 + n) % total])
             yield np.clip(shown, 0, 255).round().astype(np.uint8)[None]
@@ -194,6 +201,11 @@ class Canvas:
     def at_once(self) -> bool:
         """Whether the network sees all of its time at once; else it is filled window by window (sampling/stream.py)."""
         return int(self.shown.sum()) <= self.window or self.period is not None
+
+    def known(self, group: int) -> np.ndarray:
+        """Which frames show latents (of `group` frames) that are kept: bool [num_frames]."""
+        kept = (self.strength.flatten(1).amax(1) == 0)[self.shown].numpy()
+        return kept.repeat(group)[self.lead : self.lead + self.num_frames]
 
     def token_strength(self) -> Tensor:
         """[t*h*w, 1], for each token."""

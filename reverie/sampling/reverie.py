@@ -305,7 +305,7 @@ class Reverie:
         full = make(*given, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)
         if max(full.width, full.height) > tasks.SIDES[1]:
             raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
-        if task != "refine" and full.width * full.height > tasks.NATIVE_AREA:
+        if task != "refine" and full.width * full.height > tasks.NATIVE_AREA and bool((full.strength > 0).any()):
             return self._dream_large(full, lambda given, how: make(*given, **how, **rest), given, how, config, settings)
         if "announce" in settings:
             settings["announce"]([self.referring(full, settings)], config)
@@ -320,24 +320,25 @@ class Reverie:
         small = tasks.draft_size(*size)
         less = {**how, **{name: side for name, side in zip(("width", "height"), small, strict=True) if name in how}}
         canvas = self.referring(make(tasks.for_draft(given, size, small), less), settings)
+        planned = replace(tasks.with_tiles(full), strength=full.strength.clamp_max(tasks.REFINE))
         if "announce" in settings:
-            settings["announce"]([canvas, replace(tasks.with_tiles(full), strength=torch.full_like(full.strength, tasks.REFINE))], config)
-        draft = self.film([canvas], config, progress and (lambda done, total: progress(done, 2 * total)), context, settings.get("watch"), settings.get("journal"))[0]
+            settings["announce"]([canvas, planned], config)
+        first, last = (num_windows(part, context) * config.num_steps for part in (canvas, planned))
+        draft = self.film([canvas], config, progress and (lambda done, _: progress(done, first + last)), context, settings.get("watch"), settings.get("journal"))[0]
         about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
-        large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, seed=full.seed, about=about)
+        large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, given=full.given, seed=full.seed, about=about)
         large = replace(
             large,
             prompts=full.prompts,
             prompt_ids=full.prompt_ids,
             window=self.window,
-            given=full.given,
             period=full.period,
             negative_prompt=full.negative_prompt,
             variation=full.variation,
             other_seed=full.other_seed,
         )
         plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
-        video = self.film([large], plain, progress and (lambda done, total: progress(total + done, 2 * total)), context, journal=settings.get("journal"))[0]
+        video = self.film([large], plain, progress and (lambda done, _: progress(first + done, first + last)), context, journal=settings.get("journal"))[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
 
     def referring(self, canvas: Canvas, settings: Settings) -> Canvas:
@@ -409,7 +410,8 @@ class Reverie:
         start, begun, ready = time.monotonic(), min(len(known) * config.num_steps, total), 0
         done = begun
         while True:
-            if windows.ready > ready:  # also window by window where they are known, since the decoder rounds by the piece
+            # also window by window where they are known, since the decoder rounds by the piece; a loop is decoded from its end on
+            if windows.ready > ready and (windows.canvas.period is None or windows.part is None):
                 yield windows.latents[:, : int(windows.canvas.shown.sum())][:, ready : windows.ready]
                 ready = windows.ready
             if windows.part is None:
@@ -433,8 +435,8 @@ class Reverie:
         """Latents, in pieces, to frames with what was given over them (a loop begins with its own end, so that its seam is like every other joint)."""
         decoded = self._decoded(canvas, pieces)
         if canvas.draft is not None:
-            decoded = _consistent(decoded, canvas.draft)
-        return decoded if canvas.given is None else canvas.given.over_pieces(decoded)
+            decoded = _consistent(decoded, canvas.draft, np.zeros(canvas.num_frames, bool) if canvas.given is None else canvas.given.whole)
+        return decoded if canvas.given is None else canvas.given.over_pieces(decoded, canvas.known(FRAMES))
 
     @torch.inference_mode()
     def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
@@ -507,8 +509,8 @@ def _prompts(video: Video) -> Sequence[str]:
 
 def _spared(canvas: Canvas, memory: int) -> np.ndarray:
     """Frames, bool, with the lead, that need no decoding: they are given, and too far from any dreamed one for the decoder's memory or a fading residual."""
-    keep = canvas.given.keep.all((1, 2)) if canvas.given is not None and canvas.period is None else np.zeros(1, bool)
-    keep = np.pad(np.broadcast_to(keep, canvas.num_frames), (canvas.lead, -(canvas.lead + canvas.num_frames) % FRAMES), mode="edge")
+    keep = canvas.given.whole if canvas.given is not None and canvas.period is None else np.zeros(canvas.num_frames, bool)
+    keep = np.pad(keep, (canvas.lead, -(canvas.lead + canvas.num_frames) % FRAMES), mode="edge")
     dreamed = np.nonzero(~keep.reshape(-1, FRAMES).all(1))[0]
     needed = np.zeros(len(keep) // FRAMES, bool)
     for latent in dreamed:
@@ -516,11 +518,10 @@ def _spared(canvas: Canvas, memory: int) -> np.ndarray:
     return ~needed.repeat(FRAMES)
 
 
-def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray) -> Iterator[np.ndarray]:
-    place = 0
-    for frames in pieces:
-        yield consistent(frames, draft[place : place + len(frames)])
-        place += len(frames)
+def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray, given: np.ndarray) -> Iterator[np.ndarray]:
+    """Pieces of frames, brought back to their draft but for those that are `given`, bool [T]."""
+    for place, frame in enumerate(frame for frames in pieces for frame in frames):
+        yield frame[None] if given[place] else consistent(frame[None], draft[place : place + 1])
 
 
 def _at_once(area: int) -> int:

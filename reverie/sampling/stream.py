@@ -38,7 +38,7 @@ class Windows:
     """A canvas in pieces that show at most canvas.window latents: `part` is the next one to fill (None at the end), `accept` takes it filled.
 
     Goes forward in time, or backward where only the end is known. What has strength 0 is never changed. Latents that are not shown (they
-    stand behind the others) are context of every part, at their own times or, where these are far, at REFERENCE_TIME from the part, as in training.
+    stand behind the others) are context of every part, at their own times or, where these are far behind, at REFERENCE_TIME from the part, as in training; what is as far ahead waits.
     latents [C t h w]: of the whole, as far as it is finished. ValueError for a context that leaves no room in a window.
     """
 
@@ -70,10 +70,12 @@ class Windows:
             self._place = slice(0, self._total)
             return self.canvas
         self._place, anchors = self._span(int(places[0]), int(places[-1]))
-        index = torch.cat([torch.arange(self._place.start, self._place.stop), torch.tensor(anchors, dtype=torch.long), torch.arange(self._total, self.canvas.grid[0])])
-        shown = torch.arange(len(index)) < self._place.stop - self._place.start
+        here, hidden = torch.arange(self._place.start, self._place.stop), torch.arange(self._total, self.canvas.grid[0])
+        begin, end = self.canvas.times[here[0]] + REFERENCE_TIME, self.canvas.times[here[-1]] - REFERENCE_TIME
+        index = torch.cat([here, torch.tensor(anchors, dtype=torch.long), hidden[self.canvas.times[hidden] <= end]])
+        shown = torch.arange(len(index)) < len(here)
         times, ids = self.canvas.times[index], self.canvas.prompt_ids
-        times = torch.where(shown, times, times.clamp(times[shown][0] + REFERENCE_TIME, times[shown][-1] - REFERENCE_TIME))
+        times = torch.where(shown, times, times.clamp(begin, end))
         ids = None if ids is None else torch.where(shown, ids[index], ids[self._place.stop - 1])
         return dataclasses.replace(
             self.canvas, latents=self.latents[:, index], strength=self._strength[index], times=times, shown=shown, finished=self._finished[index],
@@ -195,4 +197,4 @@ class Journal:
         """The file stays for the next run, or goes."""
         self._file.close()
         if remove:
-            self.path.unlink()
+            self.path.unlink(missing_ok=True)

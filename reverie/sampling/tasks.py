@@ -39,7 +39,7 @@ Encode = Callable[[Video, int], Tensor]
 
 def num_frames_of(seconds: float, fps: float, groups_of: int = 1) -> int:
     """seconds * fps as a number of frames; ValueError, naming the nearest, unless it is a whole number of groups of so many, and at least one."""
-    if not (math.isfinite(seconds) and math.isfinite(fps) and seconds > 0 and fps > 0):
+    if not (math.isfinite(seconds * fps) and seconds > 0 and fps > 0):
         raise ValueError(f"{seconds} seconds at {fps} fps: both must be positive numbers")
     count = seconds * fps
     if abs(count - round(count)) > 1e-4 or round(count) < 1 or round(count) % groups_of:  # eight digits of the seconds are as exact as that
@@ -312,7 +312,7 @@ def edit(video: Video, prompt: str, strength: float, *, encode: Encode, **rest: 
     check_request(prompt, video.num_frames, video.fps)
     lead = -video.num_frames % FRAMES
     latents = encode(video, lead)
-    given = Given(video.frames, np.full((video.num_frames, 1, 1), strength == 0))
+    given = Given(video.frames, np.full((video.num_frames, 1, 1), True)) if strength == 0 else None
     return _canvas(latents, float(strength), **_frame(video), num_frames=video.num_frames, prompt=prompt, lead=lead, given=given, **rest)
 
 
@@ -364,9 +364,17 @@ def refine(video: Video, prompt: str, *, encode: Encode, width: int, height: int
     return enlarged(video, prompt, strength, encode=encode, width=width, height=height, **rest)
 
 
-def enlarged(video: Video, prompt: str, strength: float, *, encode: Encode, width: int, height: int, **rest: Any) -> Canvas:
-    """`refine` for any two sizes, also where the shapes differ by more than rounding."""
-    canvas = with_tiles(edit(resized(video, width, height), prompt, strength, encode=encode, **rest))
+def enlarged(
+    video: Video, prompt: str, strength: float, *, encode: Encode, width: int, height: int, given: Given | None = None, **rest: Any
+) -> Canvas:  # fmt: skip
+    """`refine` for any two sizes, also where the shapes differ by more than rounding. What is `given` at the larger size lies over the draft; only where nothing is, it is repainted."""
+    large = resized(video, width, height)
+    if given is None:
+        canvas = with_tiles(edit(large, prompt, strength, encode=encode, **rest))
+    else:
+        keep = np.broadcast_to(given.keep, large.frames.shape[:3])
+        laid = Video(np.where(keep[..., None], given.frames, large.frames), video.fps)
+        canvas = dataclasses.replace(with_tiles(inpaint(laid, ~keep, prompt, encode=encode, strength=strength, **rest)), given=given)
     old_height, old_width = video.frames.shape[1:3]
     return dataclasses.replace(canvas, draft=video.frames if width >= old_width and height >= old_height else None)
 

@@ -405,7 +405,7 @@ class Film:
             for piece in self.resampler.resample(frame):
                 self.samples.append(piece.to_ndarray().reshape(-1, self.channels))
         if sum(map(len, self.samples[-1:])) and len(self.samples) % 1000 == 0 and sum(map(len, self.samples)) > MAX_SAMPLES:
-            raise ValueError(f"more than {MAX_SAMPLES:,} samples of sound: cut it first")
+            raise ValueError(f"more than {MAX_SAMPLES / self.sound_rate / 60:.0f} minutes of sound: split it with another tool first")
 
     def _send_sound(self, seconds: float) -> None:
         """The samples of exactly the frames: silence where the sound begins later, nothing beyond the last frame."""
