@@ -11,6 +11,7 @@ from reverie.data import latents
 from reverie.data.latents import Clip, LatentClips, cache_latents
 from reverie.data.shards import Footage, write_shard
 from reverie.data.truth import facts_of
+from reverie.diffusion.flow import WEIGHT_LIMIT, loss_weight
 from reverie.layers.modulation import Levels
 from reverie.patches.packing import number_levels
 from reverie.patches.positions import REFERENCE_TIME, TIME_SCALE
@@ -170,6 +171,32 @@ def test_the_loss_of_a_pack_is_the_sum_of_its_clips_and_counts_what_is_unknown()
             assert objective_of(clips[:1], network, name)[1] == float(lesson.unknown.sum()) < len(lesson.clean)
 
 
+def test_nine_of_ten_lessons_have_their_text_and_it_is_seen():
+    told = [make_lesson(clip(n, 1), rng(n), 20).with_text for n in range(1000)]
+    assert 0.86 < np.mean(told) < 0.94  # four sigma
+    network = Transformer(tiny().transformer)
+    shaken(network)
+    shown = next(n for n in range(1000) if make_lesson(clip(n, 1), latents.generator(0, n, 2), 20).with_text)
+    dropped = next(n for n in range(1000) if not make_lesson(clip(n, 1), latents.generator(0, n, 2), 20).with_text)
+    with torch.no_grad():
+        for number, differs in ((shown, True), (dropped, False)):
+            a, b = (objective_of([dataclasses.replace(clip(number, 1), caption=words)], network)[0] for words in ("a red ball", "a cone at night"))
+            assert torch.equal(a, b) != differs
+
+
+def test_errors_count_as_those_of_velocities_up_to_a_limit():
+    sigma = torch.tensor([1.0, 0.5, 0.1])
+    assert loss_weight(sigma).tolist() == pytest.approx([1.0, 4.0, min(100.0, WEIGHT_LIMIT)])
+    network = Transformer(tiny().transformer)
+    network.denoise = lambda pack, condition: torch.zeros_like(pack.tokens)  # type: ignore[method-assign,assignment]
+    c = clip(3)
+    lesson = make_lesson(c, latents.generator(0, 3, 2), 20, "independent")
+    level = lesson.piece.sigma[lesson.piece.level_ids]
+    by_hand = (lesson.clean.square().mean(-1) * loss_weight(level) * lesson.unknown).sum()
+    with torch.no_grad():
+        assert float(objective_of([c], network, "independent")[0]) == pytest.approx(float(by_hand), rel=1e-5)
+
+
 def test_known_tokens_and_stills_are_no_part_of_the_loss():
     """Their errors have no gradient, however noisy they are."""
     network = Transformer(tiny().transformer)
@@ -194,6 +221,14 @@ def steady_footage(folder: Path) -> Footage:
     clips = ((f"{n:03d}", made_clip(n, width=112 if n == 6 else 96), {"captions": ["a"], "still_captions": ["b"], "subjects": s}) for n, s in enumerate(subjects))
     write_shard(folder / "made.tar", clips)
     return Footage(folder)
+
+
+def test_one_image_is_never_told_to_move(tmp_path: Path, model_folder: Path):
+    """Also of clips so short that nothing of them but an image is seen."""
+    autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")
+    write_shard(tmp_path / "short.tar", ((f"{n}", made_clip(n, frames=3), {"captions": ["it moves"], "still_captions": ["it is there"]}) for n in range(3)))
+    clips = LatentClips(Footage(tmp_path), about["digest"], autoencoder)
+    assert {clips._choose(n, 0).count for n in range(40)} == {1} and {clips._choose(n, 0).caption for n in range(40)} == {"it is there"}
 
 
 def test_references_are_other_clips_of_the_same_subject(tmp_path: Path):

@@ -213,6 +213,20 @@ def test_sampling_tells_the_steps_that_it_takes(solver: str, monkeypatch: pytest
         assert torch.allclose(sigma, torch.minimum(now, caps)) and torch.allclose(steps, torch.minimum(now, caps) - torch.minimum(after, caps))
 
 
+def test_context_that_is_finished_is_told_no_step(monkeypatch: pytest.MonkeyPatch):
+    network, seen = Transformer(SHORT), []
+    denoise = network.denoise
+    monkeypatch.setattr(network, "denoise", lambda pack, condition: seen.append((pack.sigma, pack.steps)) or denoise(pack, condition))
+    strength = torch.stack([torch.full((SIDE, SIDE), 0.02), torch.ones(SIDE, SIDE)])
+    one = noise_image(0)
+    canvas = replace(
+        one, latents=one.latents.repeat(1, 2, 1, 1), strength=strength, times=torch.arange(2.0), shown=torch.ones(2, dtype=torch.bool), finished=torch.tensor([True, False])
+    )
+    for _ in sample(network, sentence_encoder(), [canvas], SamplerConfig(num_steps=2, guidance_scale=1.0)):
+        pass
+    assert [len(steps) for _, steps in seen] == [2, 2] and all(float(steps[0]) == 0 and float(steps[1]) > 0 for _, steps in seen)
+
+
 def test_runs_with_shortcuts_go_on_bit_for_bit_and_begin_from_plain_weights(footage: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):  # noqa: F811
     short = "transformer.shortcut=true"
     assert main(transformer(footage, model_folder, tmp_path / "whole", short)) == 0

@@ -7,7 +7,7 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,11 @@ from reverie.autoencoder.autoencoder import Autoencoder
 from reverie.data.sampling import check_crops, index_of, numbers_of
 from reverie.data.shards import Entry
 from reverie.presets import tiny
-from reverie.training import checkpoint, health
+from reverie.training import checkpoint, health, loop
 from reverie.training.distributed import World, recompute_activations, start
 from reverie.training.health import Health
 from reverie.training.loop import Stretch
-from reverie.training.optim import Muon
+from reverie.training.optim import Muon, scale_gradients
 from tests.toy import toy
 
 
@@ -320,6 +320,27 @@ def test_a_spike_is_skipped_and_a_large_step_is_clipped():
     assert limit < watch.limit() < 1.3 * limit  # it learned from the clipped value
     assert "the loss is inf" in watch.judge(math.inf, 1.0)
     assert "norm is nan" in watch.judge(1.0, math.nan)
+
+
+def test_one_giant_norm_at_the_beginning_does_not_open_the_limit():
+    watch = Health()
+    for n in range(30):
+        assert watch.judge(1.0, 1e7 if n == 5 else 2.0) == ""
+    assert watch.limit() < 30
+
+
+def test_gradients_are_shortened_to_the_limit(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch):
+    seen: list[tuple[float, float]] = []
+
+    def watched(parameters: Iterable[torch.nn.Parameter], factor: float) -> None:
+        parameters = list(parameters)
+        before = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters if p.grad is not None))
+        scale_gradients(parameters, factor)
+        seen.append((before * 1e-4, math.sqrt(sum(float(p.grad.square().sum()) for p in parameters if p.grad is not None))))
+
+    monkeypatch.setattr(loop, "scale_gradients", watched)
+    toy(tmp_path, world, spoil=lambda n, loss: 1e4 * loss, clip_norm=0.5, num_steps=5)
+    assert len(seen) == 5 and all(before > 0.1 and after == pytest.approx(0.5, rel=1e-3) for before, after in seen)
 
 
 def test_five_bad_steps_in_a_row_go_back_and_skip_the_data(tmp_path: Path, world: World):

@@ -150,3 +150,5 @@ def test_a_decoder_learns_on_while_its_latents_stay(footage_folder: Path, tmp_pa
     capsys.readouterr()
     assert main(["train", "autoencoder", *common, "--run", str(second)]) == 2  # the folder holds a run that keeps its encoder
     assert "decoder_of" in capsys.readouterr().err
+    assert main(["train", "autoencoder", *common, "autoencoder.latent_channels=24", "--run", str(tmp_path / "third"), "--decoder-of", str(first / "autoencoder.safetensors")]) == 2
+    assert "the network is that of its file" in capsys.readouterr().err

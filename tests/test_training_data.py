@@ -65,6 +65,22 @@ def test_the_plan_of_a_cache_says_how_large_it_becomes(footage: Path, model_fold
     assert plan.size < written < 1.05 * plan.size + 4000  # names and places come on top
 
 
+def test_footage_that_lost_a_shard_or_has_no_words_is_refused(footage: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (footage / "part").mkdir()
+    shutil.copy(next(footage.glob("*.jsonl")), footage / "part" / "lost.jsonl")
+    (footage / "part" / "metrics.jsonl").write_text('{"step": 1}\n')  # of a run, no manifest
+    assert main(transformer(footage, model_folder, tmp_path / "run")) == 2
+    assert "lost.tar is missing, though its manifest is there" in capsys.readouterr().err
+    (tmp_path / "silent").mkdir()
+    write_shard(tmp_path / "silent" / "a.tar", [(f"{n}", made_clip(n), {"captions": ["a"] * (n != 3), "still_captions": ["a"]}) for n in range(8)])
+    assert main(transformer(tmp_path / "silent", model_folder, tmp_path / "run")) == 2
+    assert "clip 3 has no words" in capsys.readouterr().err
+    for setting, message in (("transformer.text_width=512", "follows from the text encoder"), ("transformer.action_width=5", "action_width is 5: 20, or 0")):
+        assert main([*transformer(footage, model_folder, tmp_path / "run"), setting]) == 2
+        assert message in capsys.readouterr().err
+        shutil.rmtree(footage / "part", ignore_errors=True)
+
+
 def test_processes_share_the_encoding(footage: Path, footage_folder: Path, model_folder: Path):
     autoencoder, about = load_autoencoder(model_folder / "autoencoder.safetensors")
     for end in ("tar", "jsonl"):

@@ -29,7 +29,7 @@ def test_weights_speak_of_the_latents_of_another_autoencoder(model_folder: Path,
     tensors, about = load_weights(model_folder / "transformer.safetensors", "transformer")
     low, high = (sinusoids(1000 * torch.tensor([level]), FREQUENCIES) for level in (0.5, 0.51))
     tensors["time1.weight"] *= (low - high).abs() < 0.1  # trained weights are smooth in the level, random ones are not
-    tensors |= {"skip.weight": torch.zeros(64, len(tensors["embed.bias"])), "skip.bias": torch.zeros(64)}
+    tensors |= {"skip.weight": torch.zeros(64, len(tensors["embed.bias"])), "skip.bias": torch.linspace(0, 1, 64)}
     about["config"]["skip"] = True
     (tmp_path / "old").mkdir()
     save_weights(tmp_path / "old" / "transformer.safetensors", tensors, about)

@@ -89,6 +89,8 @@ def train_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     from reverie.training.runs import autoencoder_run
 
     preset, footage, stretch = _preset(options, "autoencoder", "autoencoder_training"), Footage(options.data), _stretch(options)
+    if options.decoder_of and (of_network := [word for word in options.set if word.startswith("autoencoder.")]):
+        raise ValueError(f"--set {of_network[0]}: with --decoder-of the network is that of its file")
 
     def draw(network: Any, path: Path) -> None:
         save_sheet(reconstruction_sheet(network, footage), path)
@@ -117,8 +119,9 @@ def train_transformer(options: argparse.Namespace) -> dict[str, Any]:
         videos = [dreamer.generate(prompt, seed=n, num_frames=min(16, FRAMES * dreamer.window)) for n, prompt in enumerate(SAMPLE_PROMPTS)]
         save_sheet(contact_sheet(videos, SAMPLE_PROMPTS), path)
 
-    if any(setting.startswith("transformer.token_width") for setting in options.set):
-        raise ValueError("transformer.token_width follows from the autoencoder: leave it out")
+    for name, whose in (("token_width", "autoencoder"), ("text_width", "text encoder")):
+        if any(setting.startswith(f"transformer.{name}") for setting in options.set):
+            raise ValueError(f"transformer.{name} follows from the {whose}: leave it out")
     preset, footage, stretch = _preset(options, "transformer", "transformer_training"), Footage(options.data), _stretch(options)
     autoencoder = options.autoencoder or BUNDLED / "autoencoder.safetensors"
     with _world() as (world, reporter):

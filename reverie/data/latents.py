@@ -202,7 +202,8 @@ class LatentClips:
         if part < IMAGE_SHARE or (short and count > 2):
             whole, count = count, 1 if part < IMAGE_SHARE else int(rng.integers(2, count))
             # what less than half of a clip shows of its motion is not known, so its caption does not speak of it
-            captions = entry.still_captions if 2 * count < whole or count == 1 else captions
+            captions = entry.still_captions if 2 * count < whole else captions
+        captions = entry.still_captions if count == 1 else captions
         first = int(rng.integers(1, count - 1)) if kind is None and not led and count > 2 and rng.random() < WITHIN_SHARE else 0
         count -= first
         caption, told = str(rng.choice(captions)), bool(rng.random() >= ACTION_DROPOUT)

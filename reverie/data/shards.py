@@ -81,14 +81,14 @@ class Footage:
             raise ValueError(f"{folder}: no such folder of footage; `reverie worlds render -o {folder}` makes one")
         self.entries: list[Entry] = []
         for manifest in sorted(self.folder.rglob("[!.]*.jsonl")):
-            if manifest.parent != self.folder and not manifest.with_suffix(".tar").exists():
-                continue  # of something else, such as a run
             try:
                 rows: list[dict[str, Any]] = [json.loads(line) for line in manifest.read_text(encoding="utf-8").split("\n") if line]
                 tuples: list[dict[str, Any]] = [{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()} for row in rows]
                 shard = manifest.relative_to(self.folder).with_suffix(".tar").as_posix()
                 self.entries += [Entry(**{**row, "shard": shard}) for row in tuples]
             except (ValueError, TypeError, AttributeError) as error:
+                if manifest.parent != self.folder and not manifest.with_suffix(".tar").exists():
+                    continue  # of something else, such as a run
                 raise ValueError(f"{manifest}: not a manifest of footage ({error})") from error
         if not self.entries:
             raise ValueError(f"{folder}: holds no clip (no *.jsonl beside *.tar); `reverie worlds render -o {folder}` makes some")

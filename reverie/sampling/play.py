@@ -53,6 +53,8 @@ class Play:
         if self.width * self.height > NATIVE_AREA:
             smaller = "x".join(map(str, draft_size(self.width, self.height)))
             raise ValueError(f"playing at {size}: at most {NATIVE_AREA:,} pixels, as 192x192 has, are dreamed live; use {smaller}, and `refine` the film")
+        if dreamer.window < 2:
+            raise ValueError("these weights have learned from clips of at most 7 frames: playing needs some of 8 or more")
         h, w = latent_plane(self.height, self.width)
         self.shape, self.plane = (dreamer.channels, 1, h, w), (h // PATCH, w // PATCH)
         self.extras, self.times = extras_of(self.width, self.height, fps), latent_times(dreamer.window, fps)

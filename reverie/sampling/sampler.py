@@ -146,7 +146,7 @@ def _predict(
             ids = torch.zeros(canvas.grid[0], dtype=torch.long) if canvas.prompt_ids is None else canvas.prompt_ids
             for negative in (False, True)[: 1 + guided]:
                 spans = [(len(canvas.prompts), len(view.index))] if negative else [(text, sum(1 for _ in run)) for text, run in groupby(ids[view.frames].tolist())]
-                pieces.append(_piece(view, x[number], sigma[number], ends[number], tuple(count for _, count in spans)))
+                pieces.append(_piece(view, x[number], sigma[number], ends[number], tuple(count for _, count in spans), canvas.finished))
                 rows.append([first_text + text for text, _ in spans])
                 owners.append((number, view, negative, guided))
         first_text += len(canvas.prompts) + 1
@@ -178,10 +178,13 @@ def _packs(lengths: list[int]) -> list[tuple[int, int]]:
     return [*packs, (first, len(lengths))]
 
 
-def _piece(view: View, tokens: Tensor, sigma: Tensor, end: float, spans: tuple[int, ...]) -> Piece:
+def _piece(view: View, tokens: Tensor, sigma: Tensor, end: float, spans: tuple[int, ...], finished: Tensor | None) -> Piece:
     """One view as a piece of a pack: a level for each (latent, sigma) that occurs, numbered in the order of the view; steps lead down to `end`."""
-    levels, level_ids, _ = number_levels(view.frames, sigma[view.index, 0])
-    return Piece(tokens[view.index], view.positions, levels, level_ids, view.extras, spans=spans, steps=(levels - end).clamp_min(0))
+    levels, level_ids, frames = number_levels(view.frames, sigma[view.index, 0])
+    steps = (levels - end).clamp_min(0)
+    if finished is not None:  # what is known goes nowhere
+        steps = steps.masked_fill(finished[frames], 0)
+    return Piece(tokens[view.index], view.positions, levels, level_ids, view.extras, spans=spans, steps=steps)
 
 
 def tiles_of(grid: tuple[int, int], side: int, overlap: int) -> tuple[tuple[int, int, int, int], ...]:

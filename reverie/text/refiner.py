@@ -43,7 +43,7 @@ class TextRefiner(nn.Module):
     def __init__(self, text_width: int, width: int, heads: int, num_layers: int = 2) -> None:
         super().__init__()
         self.project = Linear(text_width, width)
-        self.start = nn.Parameter(torch.zeros(width))
+        self.start = nn.Parameter(0.1 * torch.randn(width))  # of zeros alone, as an empty text would be, norms have slopes of a thousand each
         self.blocks = nn.ModuleList([RefinerLayer(width, heads) for _ in range(num_layers)])
         self.norm = LayerNorm(width)
 

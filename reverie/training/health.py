@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 DECAY = 0.97  # of the running mean and variance
 HISTORY = 25  # steps before they are believed
+BELIEVED = 3  # steps before the mean is, as far as SPIKE times it
 SIGMAS = 3.0
 SPIKE = 10.0  # times the limit: not to be clipped but to be skipped
 TOO_MANY = 5  # skipped steps in a row: the run goes back to its last checkpoint
@@ -39,7 +40,7 @@ class Health:
         elif norm > SPIKE * limit:
             reason = f"the gradient norm is {norm:.3g}, usual is at most {limit:.3g}"
         else:
-            self._learn(min(norm, limit))
+            self._learn(min(norm, limit, SPIKE * self.mean if self.count >= BELIEVED else math.inf))
             self.bad = 0
             return ""
         self.bad += 1

@@ -280,7 +280,7 @@ def _differences(a: Any, b: Any, name: str = "") -> Iterator[tuple[str, Any, Any
 
 
 def _keep_freed_memory() -> None:
-    """Tell glibc to reuse large blocks instead of returning them to the system: a CPU step of the autoencoder takes a quarter less."""
+    """Tell glibc to reuse large blocks instead of returning them to the system."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):

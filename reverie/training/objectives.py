@@ -32,11 +32,13 @@ SHORTCUT_WEIGHT = 6.0  # of their errors at any level: what a long step misses a
 SHORTCUT_STEPS = (1, 2, 4, 8, 16, 32)  # lengths of the runs whose steps they are; half a step of the longest is taken for the flow itself
 KINDS = (*patterns.PATTERNS, "shortcut")
 
+EDITION = 2  # of the rules by which lessons are made, where no number below tells two apart
+
 # what a run's loss is made of beside its settings: remembered with it, so that it does not go on under another one
 TERMS: dict[str, dict[str, Any]] = {
     "autoencoder": {"latent_noise": LATENT_NOISE, "nested_share": NESTED_SHARE, "moving_weight": MOVING_WEIGHT},
     "transformer": {
-        "shares": patterns.SHARES, "images": IMAGE_SHARE, "image_box": patterns.IMAGE_BOX_SHARE, "short": SHORT_SHARE, "lead": LEAD_SHARE, "within": WITHIN_SHARE, "prefix": patterns.PREFIX_SHARE,
+        "edition": EDITION, "shares": patterns.SHARES, "images": IMAGE_SHARE, "image_box": patterns.IMAGE_BOX_SHARE, "short": SHORT_SHARE, "lead": LEAD_SHARE, "within": WITHIN_SHARE, "prefix": patterns.PREFIX_SHARE,
         "steered": patterns.STEERED_SHARE, "no_text": patterns.TEXT_DROPOUT, "no_actions": ACTION_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "weight_limit": WEIGHT_LIMIT,
         "shortcut": [SHORTCUT_EVERY, SHORTCUT_WEIGHT, *SHORTCUT_STEPS],
     },

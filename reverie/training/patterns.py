@@ -25,9 +25,11 @@ dropped frame has level 1 and is noise. The loss is over all tokens that are not
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.random import Generator
 
 from reverie.data.latents import KEYFRAME_SHARE, REFERENCE_SHARE
+from reverie.diffusion.schedules import shifted
 
 STEERED_SHARE = 0.5  # of the clips with known actions: causal ones
 TEXT_DROPOUT = 0.1
@@ -59,7 +61,7 @@ def draw(rng: Generator, grid: tuple[int, int, int], shift: float, name: str | N
     """
     t = grid[0]
     u = 1 - rng.random(t)  # above 0
-    each = (shift * u / (1 + (shift - 1) * u)).astype(np.float32)
+    each = shifted(torch.from_numpy(u), shift).numpy().astype(np.float32)
     name = name or _choose(rng, grid)
     levels, known = np.full(grid, each[0]), np.zeros(grid, bool)
     if name == "causal":

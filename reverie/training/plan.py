@@ -10,7 +10,7 @@ from reverie.training.loop import TrainingConfig
 from reverie.training.objectives import SHORTCUT_EVERY
 from reverie.transformer.dit import Transformer, TransformerConfig
 
-# dense bf16 operations per second as the makers state them; 40% of it is what well-kept training code reaches
+# dense bf16 operations per second as the makers state them; 40% of it is assumed to be reached
 HARDWARE = {"RTX 4090": 165e12, "A100": 312e12, "H100": 989e12, "8 x H100": 8 * 989e12}
 REACHED = 0.4
 

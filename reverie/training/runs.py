@@ -22,6 +22,7 @@ from reverie.data.sampling import CUTS, Packs, check_batch, check_budget, check_
 from reverie.data.shards import Footage
 from reverie.layers.precision import fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
+from reverie.patches.actions import ACTION_WIDTH
 from reverie.sampling.reverie import Reverie, latents_name, load_autoencoder, save_autoencoder, token_width_of
 from reverie.text.encoder import sentence_encoder
 from reverie.text.vocabulary import vocabulary_of
@@ -109,10 +110,13 @@ def autoencoder_run(
     if training.tokens_per_step:
         raise ValueError("tokens_per_step is for the transformer: the autoencoder learns from batch_size cuts of one size")
     torch.manual_seed(training.seed)
-    cuts = crops_at(footage, range(min(PCA_CLIPS, len(footage))), training.seed + 99)
+
+    def first_cuts() -> Tensor:
+        return crops_at(footage, range(min(PCA_CLIPS, len(footage))), training.seed + 99)
+
     if decoder_of is None:
         network = Autoencoder(config)
-        facts: dict[str, Any] = {"variance_of_linear_codec": round(network.fit_linear(cuts.flatten(0, 1)), 4)}
+        facts: dict[str, Any] = {"variance_of_linear_codec": round(network.fit_linear(first_cuts().flatten(0, 1)), 4)}
     else:
         network, before = load_autoencoder(decoder_of)
         config, facts = network.config, {"decoder_of": before["digest"]}
@@ -120,7 +124,7 @@ def autoencoder_run(
     about = {"autoencoder": to_dict(config), "data": footage.digest(), "objective": TERMS["autoencoder"], **({} if decoder_of is None else facts)}
     network.compute_dtype = precision = _precision(folder, training, world)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.decode_raw(network.encode_raw(cuts[:1]))
+        network.decode_raw(network.encode_raw(crops_at(footage, range(1), training.seed)[:1]))
 
     def batch_at(batch: int, part: int, parts: int) -> Cuts:
         numbers = numbers_of(batch, training.batch_size // CUTS, part, parts)
@@ -136,6 +140,7 @@ def autoencoder_run(
         done = Autoencoder(config)
         done.compute_dtype = precision
         done.load_state_dict(averaged)
+        cuts = first_cuts() if decoder_of is None else torch.empty(0)
         for codec in (*(done.narrowed(channels) for channels in config.nested_channels if decoder_of is None), done):
             if decoder_of is None:
                 with torch.no_grad():
@@ -157,16 +162,20 @@ def transformer_run(
     """A transformer from the latents of footage, in batches of `parts` parts; `draw` makes a sheet of samples.
 
     The footage is encoded first, once, if the disk has room for its latents, else whenever a clip is needed (dry: always).
-    Tokens are as wide as patches of the autoencoder's latents, whatever `config` says. `start` is a weights file with the same config and autoencoder to begin from, instead of random weights; `held_out` is footage to validate with.
+    Tokens are as wide as patches of the autoencoder's latents and texts as the encoder's features, whatever `config` says. `start` is a weights file with the same config and autoencoder to begin from, instead of random weights; `held_out` is footage to validate with.
     """
     if not training.tokens_per_step:
         check_batch(training.batch_size, len(footage), parts)
     if held_out is not None and held_out.digest() == footage.digest():
         raise ValueError(f"{held_out.folder} is what is trained on: validate with other footage")
+    if silent := next((entry for entry in footage.entries if not (entry.captions and entry.still_captions)), None):
+        raise ValueError(f"{footage.folder / silent.shard}: clip {silent.key} has no words: every clip needs captions and still_captions")
     torch.manual_seed(training.seed)
     encoder = sentence_encoder()
     autoencoder, about_autoencoder = load_autoencoder(autoencoder_path)
-    config = replace(config, token_width=token_width_of(autoencoder))
+    config = replace(config, token_width=token_width_of(autoencoder), text_width=encoder.width)
+    if config.action_width not in (0, ACTION_WIDTH):
+        raise ValueError(f"action_width is {config.action_width}: {ACTION_WIDTH}, or 0 for weights that nobody steers")
     precision = _precision(folder, training, world)
     autoencoder.compute_dtype = precision
     network = Transformer(config)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reverie.data.shards import Footage
+from reverie.diffusion.schedules import shifted
 from reverie.layers.precision import fast_dtype
 from reverie.layers.weights import load_weights, save_weights
 from reverie.patches.patches import patchify
@@ -56,17 +57,19 @@ def translate(transformer: Path, old: Path, new: Path, footage: Footage, output:
         "out.weight": outward.T @ out[0], "out.bias": out[1] @ outward + centre,
         **_told(k, {name: tensors[name] for name in ("time1.weight", "time1.bias", "time2.weight", "time2.bias")}),
     }  # fmt: skip
-    config = {**about["config"], "token_width": token_width_of(networks[1][0]), "skip": False}  # its gains, of single numbers, are learned anew
+    if about["config"].get("skip"):  # gains of single numbers: the diagonal of what they are in the other latents
+        gains = scale * inward * outward.T
+        translated |= {name: gains @ tensors[name].double() for name in ("skip.weight", "skip.bias")}
+    config = {**about["config"], "token_width": token_width_of(networks[1][0])}
     facts = {**{name: value for name, value in about.items() if name != "digest"}, "config": config, "autoencoder": networks[1][1]["latents"]}
-    kept = {name: value for name, value in tensors.items() if not name.startswith("skip.")}
-    save_weights(output, {**kept, **{name: value.float() for name, value in translated.items()}}, facts)
+    save_weights(output, {**tensors, **{name: value.float() for name, value in translated.items()}}, facts)
     return {"old_explained": round(known, 4), "new_explained": round(told, 4), "noise": round(k, 3)}
 
 
 def _told(k: float, layers: dict[str, Tensor]) -> dict[str, Tensor]:
     """The layers that embed levels, such that what they say of sigma is what they said of sigma'."""
     sigma = torch.linspace(0, 1, 2001)
-    waves, seen = (sinusoids(1000 * levels, FREQUENCIES) for levels in (sigma, k * sigma / (1 - sigma + k * sigma)))
+    waves, seen = (sinusoids(1000 * levels, FREQUENCIES) for levels in (sigma, shifted(sigma, k)))
 
     def embedded(rows: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
         return F.linear(F.silu(F.linear(rows, w1, b1)), w2, b2)
