@@ -133,6 +133,11 @@ def main() -> None:
         print(json.dumps({name: train(options, percent, options.output / name, True) for name, percent in names.items()}))
         return
     options.output.mkdir(parents=True, exist_ok=True)
+    asked, request = {name: str(value) for name, value in vars(options).items() if name not in ("output", "dry_run", "percents")}, options.output / "request.json"
+    if request.exists() and json.loads(request.read_text()) != asked:
+        parser.error(f"{options.output} holds results of another request: {request.read_text()}")
+    with whole_file(request) as temporary:
+        temporary.write_text(json.dumps(asked))
     figures: dict[str, Any] = {}
     for name in ("bundled", *names):
         report, weights = options.output / f"{name}.json", options.output / name / "transformer.safetensors"

@@ -17,6 +17,7 @@ from pathlib import Path
 from reverie.presets import default
 from reverie.sampling.reverie import BUNDLED
 from reverie.transformer.dit import Transformer, TransformerConfig
+from reverie.video import whole_file
 
 BATCH = 48  # clips
 TOKENS = 240  # of a clip, on average: five latent frames of 48 tokens
@@ -66,6 +67,12 @@ def main() -> None:
     if options.dry_run:
         print(json.dumps(figures))
         return
+    options.output.mkdir(parents=True, exist_ok=True)
+    asked, request = {name: str(value) for name, value in vars(options).items() if name not in ("output", "dry_run")}, options.output / "request.json"
+    if request.exists() and json.loads(request.read_text()) != asked:
+        parser.error(f"{options.output} holds results of another request: {request.read_text()}")
+    with whole_file(request) as temporary:
+        temporary.write_text(json.dumps(asked))
     for name, (config, num_steps) in plan().items():
         run, model, report = options.output / name, options.output / f"{name}-model", options.output / f"{name}.json"
         shape = [f"transformer.{field}={getattr(config, field)}" for field in ("width", "depth", "heads", "feedforward")]

@@ -111,6 +111,8 @@ def test_a_gray_box_holds_no_thing():
     gray[:, box[0], box[1]] = 128
     blue[:, 80:95, box[1].start + 5 : box[1].start + 25] = (30, 60, 220)
     assert not measures._holds(gray, box, "blue")
+    assert not measures._holds(blue, box, "blue")  # flat
+    blue[:, 80:88, box[1].start + 5 : box[1].start + 25] = (27, 54, 200)
     assert measures._holds(blue, box, "blue")
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +22,15 @@ def dreamer() -> Reverie:
 def test_the_readme_prompt_shows_its_colour(dreamer: Reverie):
     video = dreamer.generate("a red ball rolls to the left in the snow")
     assert (video.size, video.num_frames, video.fps) == ("128x128", 16, 8.0)
-    assert look(video.frames)[0] == "red"
+    assert look(video.frames) == ("red", "left")
     assert dreamer.unknown_words("a red ball rolls to the left in the snow") == []
+
+
+def test_a_list_of_prompts_is_made_and_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["evaluate", "prompts", "--list", "tune", "--limit", "2", "--json", "--sheet", str(tmp_path / "sheet.png")]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figures["list"], figures["prompts"], figures["colour_right"], figures["motion_right"]) == ("tune", 2, 2, 2)
+    assert figures["colour_interval"][0] < 1 and (tmp_path / "sheet.png").stat().st_size > 10_000
 
 
 def test_latents_count_only_for_the_frames_that_they_show(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):

@@ -155,7 +155,7 @@ def wrong(seen: Facts, prompt: Prompt) -> Facts:
     return {name: seen.get(name, "nothing") for name, value in prompt.asked.items() if seen.get(name) != value}
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
+def wilson(right: float, total: int) -> tuple[float, float]:
     """95% interval of a share (Wilson 1927)."""
     z, p = 1.96, right / total
     middle, half = p + z * z / (2 * total), z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
