@@ -354,6 +354,22 @@ def test_what_is_larger_than_the_model_knows_is_a_refined_draft(dreamer: Reverie
         assert np.array_equal(video.frames[place], given.frames[n])
 
 
+def test_a_refinement_is_announced_before_anything_is_enlarged(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    lanczos = tasks.resized
+    monkeypatch.setattr(tasks, "resized", lambda video, width, height: seen.append(video.frames.strides[0] > 0 or video.num_frames == 1) or lanczos(video, width, height))
+
+    class Refused(Exception):
+        pass
+
+    def refuse(canvases: list[Any], config: SamplerConfig) -> None:
+        assert [(c.width, c.height, c.num_frames, c.draft.shape) for c in canvases] == [(300, 200, 12, (12, 100, 150, 3))] and seen == [False, True]
+        raise Refused
+
+    with pytest.raises(Refused):
+        dreamer.refine(clip(12, "150x100"), "a ball", size="300x200", announce=refuse, **FAST)
+
+
 def test_of_a_large_clip_that_was_given_only_what_is_new_is_dreamed_and_progress_says_so(dreamer: Reverie):
     video, plans, steps = clip(32, "300x201"), [], []
     settings = {"announce": lambda canvases, config: plans.extend(canvases), "progress": lambda done, total: steps.append((done, total))}

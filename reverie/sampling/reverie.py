@@ -302,7 +302,8 @@ class Reverie:
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
         rest = {"seed": 0, "other_seed": canvas_settings.get("seed", 0) + 1, "window": self.window, "about": {"task": task}, **canvas_settings}
-        full = make(*given, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)
+        plan = [Video(np.broadcast_to(np.uint8(0), value.frames.shape), value.fps) if task == "refine" and isinstance(value, Video) else value for value in given]
+        full = make(*plan, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)  # takes no memory for what is not yet known to fit
         if max(full.width, full.height) > tasks.SIDES[1]:
             raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
         if task != "refine" and full.width * full.height > tasks.NATIVE_AREA and bool((full.strength > 0).any()):

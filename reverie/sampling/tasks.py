@@ -411,7 +411,9 @@ def draft_size(width: int, height: int) -> tuple[int, int]:
 
 
 def resized(video: Video, width: int, height: int) -> Video:
-    """The clip at another size (Lanczos)."""
+    """The clip at another size (Lanczos). One picture in all frames, as a plan has it, stays one."""
+    if video.frames.strides[0] == 0 and video.num_frames > 1:
+        return Video(np.broadcast_to(resized(video.cut(0, 1), width, height).frames, (video.num_frames, height, width, 3)), video.fps)
     frames = np.stack([np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)) for frame in video.frames])
     return Video(frames, video.fps)
 
