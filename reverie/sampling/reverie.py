@@ -436,7 +436,7 @@ class Reverie:
         """Latents, in pieces, to frames with what was given over them (a loop begins with its own end, so that its seam is like every other joint)."""
         decoded = self._decoded(canvas, pieces)
         if canvas.draft is not None:
-            decoded = _consistent(decoded, canvas.draft, np.zeros(canvas.num_frames, bool) if canvas.given is None else canvas.given.whole)
+            decoded = _consistent(decoded, canvas.draft, canvas.given.frames if canvas.given is not None else None)
         return decoded if canvas.given is None else canvas.given.over_pieces(decoded, canvas.known(FRAMES))
 
     @torch.inference_mode()
@@ -519,10 +519,10 @@ def _spared(canvas: Canvas, memory: int) -> np.ndarray:
     return ~needed.repeat(FRAMES)
 
 
-def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray, given: np.ndarray) -> Iterator[np.ndarray]:
-    """Pieces of frames, brought back to their draft but for those that are `given`, bool [T]."""
+def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray, given: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Pieces of frames, brought back to their draft, but for those that came as they were `given`, without being decoded."""
     for place, frame in enumerate(frame for frames in pieces for frame in frames):
-        yield frame[None] if given[place] else consistent(frame[None], draft[place : place + 1])
+        yield frame[None] if given is not None and np.array_equal(frame, given[place]) else consistent(frame[None], draft[place : place + 1])
 
 
 def _at_once(area: int) -> int:
