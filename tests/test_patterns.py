@@ -302,7 +302,7 @@ def test_half_of_the_steered_clips_are_causal_at_least():
     rows = torch.zeros(4, 20)
     causal = [make_lesson(clip(n, actions=rows), rng(n), 20).piece.causal for n in range(1200)]
     plain = [make_lesson(clip(n), rng(n), 20).piece.causal for n in range(1200)]
-    assert 0.51 < np.mean(causal) < 0.63 and 0.10 < np.mean(plain) < 0.18  # half, and SHARES of the rest: 0.57 and 0.14, four sigma
+    assert 0.49 < np.mean(causal) < 0.61 and 0.067 < np.mean(plain) < 0.137  # half, and SHARES of the rest: 0.55 and 0.10, four sigma
 
 
 def test_short_clips_begin_with_an_image_or_not_and_tell_what_half_of_a_clip_shows(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch):

@@ -26,9 +26,9 @@ from reverie.patches.positions import REFERENCE_TIME, latent_times
 from reverie.randomness import generator
 from reverie.video import Video, whole_file
 
-IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.06, 0.05, 0.15  # of the clips of a batch: one frame; the beginning only, begun by an image or not; whole and begun by one
-KEYFRAME_SHARE, REFERENCE_SHARE = 0.02, 0.03  # of the clips of more than one latent: a still that is not shown stands beside them
-WITHIN_SHARE = 0.12  # of the whole clips that no image begins, of more than two latents: what is seen begins inside the film, as every later window of a long one does
+IMAGE_SHARE, SHORT_SHARE, LEAD_SHARE = 0.05, 0.04, 0.1  # of the clips of a batch: one frame; the beginning only, begun by an image or not; whole and begun by one
+KEYFRAME_SHARE, REFERENCE_SHARE = 0.01, 0.01  # of the clips of more than one latent: a still that is not shown stands beside them
+WITHIN_SHARE = 0.1  # of the whole clips that no image begins, of more than two latents: what is seen begins inside the film, as every later window of a long one does
 ACTION_DROPOUT = 0.2  # of the clips with a driver: nothing is known of what it did
 FORMAT = "with stills"  # of the cache: another one is another file
 SPARE = 10**9  # bytes that a cache leaves free beside what the run itself needs

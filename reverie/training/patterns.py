@@ -2,18 +2,18 @@
 
 | share | pattern | serves |
 |---|---|---|
-| 58% | shared: one level for the whole clip | text to video |
-| 13% | causal: latents see only what came before; a prefix is known (none, up to all but one), each other latent has a level of its own | play |
-| 13% | known frames: the first 5.1, a longer prefix 2.2, a suffix 2.2, both ends of any length 2.2, at random 1.4 | image to video, extension, loops, filling, transitions |
-| 5% | box: a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
-| 3% | capped: one level with a cap s < 1 on frames or on a box: min(u, s); in half of them frames are known as well | repainting |
+| 70% | shared: one level for the whole clip | text to video |
+| 10% | causal: latents see only what came before; a prefix is known (none, up to all but one), each other latent has a level of its own | play |
+| 9% | known frames: the first 3.5, a longer prefix 1.5, a suffix 1.5, both ends of any length 1.5, at random 1 | image to video, extension, loops, filling, transitions |
+| 4% | box: a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
+| 2% | capped: one level with a cap s < 1 on frames or on a box: min(u, s); in half of them frames are known as well | repainting |
 | 1% | independent: a level of its own for each latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
 | 1% | ramp: not decreasing in time | streaming |
 | 1% | dropped: a prefix or a suffix at level 1, the rest shared (history guidance, arXiv 2502.06764) | guidance by history |
-| 2% | keyframe: a still of the clip at its own time, not shown, and a shared level; in a third of them a prefix is known as well | stills at any time, anchors |
-| 3% | reference: a still of another clip of the same subject, four seconds before (patches/positions.py), and the same | what persists |
+| 1% | keyframe: a still of the clip at its own time, not shown, and a shared level; in a third of them a prefix is known as well | stills at any time, anchors |
+| 1% | reference: a still of another clip of the same subject, four seconds before (patches/positions.py), and the same | what persists |
 
-Shares are of the clips of more than one latent frame; an image (6% of a batch) gets a box in a tenth of the cases, else one level. Where a
+Shares are of the clips of more than one latent frame; an image (5% of a batch) gets a box in a tenth of the cases, else one level. Where a
 clip has no reference it falls to the other patterns. Of a clip that begins inside its film (a tenth of a batch at most) a prefix or a suffix is known, a still stands beside it or
 not: so every window of a long film but the first begins, or ends where it is filled backwards. Which clips get stills is decided where they are read (data/latents.py).
 Half of the clips of which it is known what a driver did are causal: that is what playing asks.
@@ -38,7 +38,7 @@ IMAGE_BOX_SHARE = 0.1  # of the images
 PREFIX_SHARE = 1 / 3  # of the clips with a still that is not shown: the first latents are known as well
 
 SHARES = {
-    "shared": 0.58, "causal": 0.13, "known": 0.13, "box": 0.05, "capped": 0.03, "independent": 0.01, "ramp": 0.01, "dropped": 0.01, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
+    "shared": 0.7, "causal": 0.1, "known": 0.09, "box": 0.04, "capped": 0.02, "independent": 0.01, "ramp": 0.01, "dropped": 0.01, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
 }  # fmt: skip
 PATTERNS = tuple(SHARES)
 STILLS = ("keyframe", "reference")
