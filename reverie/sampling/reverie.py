@@ -328,16 +328,8 @@ class Reverie:
         draft = self.film([canvas], config, progress and (lambda done, _: progress(done, first + last)), context, settings.get("watch"), settings.get("journal"))[0]
         about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
         large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, given=full.given, seed=full.seed, about=about)
-        large = replace(
-            large,
-            prompts=full.prompts,
-            prompt_ids=full.prompt_ids,
-            window=self.window,
-            period=full.period,
-            negative_prompt=full.negative_prompt,
-            variation=full.variation,
-            other_seed=full.other_seed,
-        )
+        same = ("prompts", "prompt_ids", "window", "period", "negative_prompt", "variation", "other_seed")
+        large = replace(large, **{name: getattr(full, name) for name in same})
         plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
         video = self.film([large], plain, progress and (lambda done, _: progress(first + done, first + last)), context, journal=settings.get("journal"))[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)

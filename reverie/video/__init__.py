@@ -11,19 +11,6 @@ from reverie.video.reading import probe, read
 from reverie.video.writing import ENDINGS, GrowingFile, check_target, decode_lossless, encode_lossless, whole_file, write
 
 __all__ = [
-    "ENDINGS",
-    "Audio",
-    "GrowingFile",
-    "Video",
-    "check_target",
-    "decode_lossless",
-    "default_name",
-    "encode_lossless",
-    "file_digest",
-    "frames_digest",
-    "probe",
-    "read",
-    "shown",
-    "whole_file",
-    "write",
-]
+    "ENDINGS", "Audio", "GrowingFile", "Video", "check_target", "decode_lossless", "default_name", "encode_lossless", "file_digest", "frames_digest", "probe", "read",
+    "shown", "whole_file", "write",
+]  # fmt: skip

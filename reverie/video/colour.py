@@ -55,13 +55,9 @@ class Colour:
         """For `reverie info`."""
         space = "RGB" if self.rgb else "gray" if self.gray else MATRICES[self.matrix] + ("" if self.matrix_stated else " (assumed)")
         return {
-            "bits": self.bits,
-            "colour": space,
-            "range": "full" if self.full else "limited",
-            "transfer": self.hdr or "SDR",
-            **({"gamut": self.wide} if self.wide else {}),
-            "alpha": self.alpha,
-        }
+            "bits": self.bits, "colour": space, "range": "full" if self.full else "limited", "transfer": self.hdr or "SDR",
+            **({"gamut": self.wide} if self.wide else {}), "alpha": self.alpha,
+        }  # fmt: skip
 
     def notes(self) -> list[str]:
         """What the conversion changes that a person may see."""

@@ -13,14 +13,9 @@ from reverie.video.memory import KEY
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 TURNED = {
-    2: "mirrored",
-    3: "turned by 180 degrees",
-    4: "mirrored and turned by 180 degrees",
-    5: "mirrored and turned",
-    6: "turned by 90 degrees",
-    7: "mirrored and turned",
+    2: "mirrored", 3: "turned by 180 degrees", 4: "mirrored and turned by 180 degrees", 5: "mirrored and turned", 6: "turned by 90 degrees", 7: "mirrored and turned",
     8: "turned by 270 degrees",
-}
+}  # fmt: skip
 INSTANT, USUAL = 0.011, 0.1  # seconds: browsers show a frame that says at most the first for the second
 Image.MAX_IMAGE_PIXELS = None  # the caller's limit is checked before anything is decoded
 

@@ -137,16 +137,9 @@ def step(phase: float, stride: float, lift: float, carry: float = 0.5) -> tuple[
 
 
 def leg(
-    sketch: Sketch,
-    hip: tuple[float, float, float],
-    foot: tuple[float, float, float],
-    lengths: tuple[float, float],
-    radius: float,
-    bend: float,
-    colour: tuple[float, ...],
-    lower_colour: tuple[float, ...],
-    painted: bool = False,
-) -> None:
+    sketch: Sketch, hip: tuple[float, float, float], foot: tuple[float, float, float], lengths: tuple[float, float], radius: float, bend: float,
+    colour: tuple[float, ...], lower_colour: tuple[float, ...], painted: bool = False,
+) -> None:  # fmt: skip
     """A leg of two bones from hip to foot whose knee bends forward (bend +1) or backward (-1)."""
     start, end = np.array(hip), np.array(foot)
     span = end - start

@@ -47,14 +47,10 @@ def _cat(colour: Colour, gait: Gait) -> Sketch:
     wave = 0.22 * math.sin(2 * math.pi * 0.8 * gait.time) * max(mood.wag, 0.2)
     rise, tuck = max(mood.tail, 0.0), max(-0.4 - mood.tail, 0.0)  # a tail that hangs goes between the legs
     points = [
-        np.array(p)
-        for p in (
-            (-0.8, 0, 0.95 + bob),
-            (-1.15 + 0.6 * tuck, wave * 0.4, 1.02 + bob + mood.tail * 0.4),
-            (-1.3 + 0.4 * rise + 1.2 * tuck, wave, max(1.25 + bob + mood.tail, 0.15)),
-            (-1.25 + 0.6 * rise + 1.6 * tuck, wave * 1.4, max(1.5 + bob + mood.tail * 1.9, 0.12)),
+        np.array(p) for p in ( (-0.8, 0, 0.95 + bob), (-1.15 + 0.6 * tuck, wave * 0.4, 1.02 + bob + mood.tail * 0.4),
+        (-1.3 + 0.4 * rise + 1.2 * tuck, wave, max(1.25 + bob + mood.tail, 0.15)), (-1.25 + 0.6 * rise + 1.6 * tuck, wave * 1.4, max(1.5 + bob + mood.tail * 1.9, 0.12)),
         )
-    ]
+    ]  # fmt: skip
     for a, b in itertools.pairwise(points):
         s.limb(a, b, 0.075, colour if b is not points[-1] else dark)
     for x, y, turn in ((0.42, 0.15, 0.0), (0.42, -0.15, 0.5), (-0.55, 0.15, 0.5), (-0.55, -0.15, 0.0)):
@@ -174,14 +170,9 @@ def _burger(colour: Colour, gait: Gait) -> Sketch:
     s.add("cylinder", (1.0, 1.0, 0.05), (0, 0, -0.61), colour, None, True)
     s.add("cylinder", (0.62, 0.62, 0.02), (0, 0, -0.55), shade(colour, 0.8))
     layers = [
-        (0.8, 0.15, -0.38, BUN),
-        (0.88, 0.045, -0.19, LETTUCE),
-        (0.83, 0.12, -0.03, PATTY),
-        (0.88, 0.03, 0.12, CHEESE),
-        (0.86, 0.12, 0.27, BUN),
-        (0.7, 0.09, 0.47, BUN),
+        (0.8, 0.15, -0.38, BUN), (0.88, 0.045, -0.19, LETTUCE), (0.83, 0.12, -0.03, PATTY), (0.88, 0.03, 0.12, CHEESE), (0.86, 0.12, 0.27, BUN), (0.7, 0.09, 0.47, BUN),
         (0.42, 0.05, 0.6, BUN),
-    ]
+    ]  # fmt: skip
     for n in range(SLICES):
         turn = turned("z", math.pi * (2 * n + 1) / SLICES + math.pi / 2)
         there = n < round(gait.level * SLICES)

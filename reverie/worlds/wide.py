@@ -215,14 +215,9 @@ def _act(rng: np.random.Generator, scene: WideScene) -> WideScene:
     props = tuple(p for p in props if p.position[1] > 5 or abs(p.position[0]) > 3)
     moving = draw_camera(rng, camera, 0.0)
     return replace(
-        scene,
-        plot=plot,
-        surroundings=surroundings,
-        time=time,
-        subjects=tuple(cast),
-        props=props,
+        scene, plot=plot, surroundings=surroundings, time=time, subjects=tuple(cast), props=props,
         camera=replace(moving, amount=0.6 * moving.amount) if camera == "orbit" else moving,
-    )
+    )  # fmt: skip
 
 
 def _tables(rng: np.random.Generator, scene: WideScene) -> WideScene:
