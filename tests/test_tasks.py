@@ -15,7 +15,7 @@ from reverie.cli import main
 from reverie.diffusion.noise import latent_noise
 from reverie.layers.weights import load_weights, save_weights
 from reverie.sampling import tasks
-from reverie.sampling.canvas import Given, consistent
+from reverie.sampling.canvas import consistent
 from reverie.sampling.recut import recut
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig, noise_of, sample, tiles_of, views
@@ -202,15 +202,6 @@ def test_a_journal_ends_where_it_is_damaged(tmp_path: Path):
     new = Journal(path, request)
     assert new.filled == [] and path.read_bytes() == data[:head]
     new.close()
-
-
-def test_what_was_given_lies_over_pieces_as_over_the_whole():
-    rng = np.random.default_rng(0)
-    frames, dreamed = (rng.integers(0, 255, (26, 6, 5, 3), dtype=np.uint8) for _ in range(2))
-    for keep in (np.isin(np.arange(26), [0, 1, 9, 18, 25])[:, None, None], rng.random((1, 6, 5)) < 0.5, rng.random((26, 6, 5)) < 0.5):
-        given = Given(frames, keep)
-        for size in (1, 3, 4, 20):
-            assert np.array_equal(laid_over(given, dreamed, size), laid_over(given, dreamed))
 
 
 def test_a_loop_closes(dreamer: Reverie):
@@ -475,44 +466,6 @@ def test_prompts_may_follow_one_another(dreamer: Reverie):
     results = [list(sample(dreamer.transformer, dreamer.encoder, [c], SamplerConfig(num_steps=2)))[-1][1][0] for c in (canvas, same, two)]
     assert torch.allclose(results[0], results[1], atol=1e-4)  # fp32
     assert not torch.allclose(results[0], results[2], atol=1e-2)
-
-
-def laid_over(given: Given, dreamed: np.ndarray, size: int | None = None, known: bool = True) -> np.ndarray:
-    size = size or len(dreamed)
-    return np.concatenate(list(given.over_pieces((dreamed[n : n + size] for n in range(0, len(dreamed), size)), np.full(len(dreamed), known))))
-
-
-def test_what_was_lost_of_kept_frames_is_given_back_while_the_same_is_seen():
-    ends = np.isin(np.arange(12), (0, 1, 11))
-    dreamed, frames = np.full((12, 4, 4, 3), 100, np.uint8), np.full((12, 4, 4, 3), 109, np.uint8)
-    assert (laid_over(Given(frames, ends[:, None, None]), dreamed) == 109).all()
-    assert (laid_over(Given(frames, (ends & (np.arange(12) < 2))[:, None, None]), dreamed) == 109).all()
-    rising = [100, 100, 100, *range(101, 110)]  # over FADE frames
-    assert laid_over(Given(frames, (np.arange(12) == 11)[:, None, None]), dreamed)[:, 0, 0, 0].tolist() == rising
-    frames[:2] = 100
-    assert laid_over(Given(frames, ends[:, None, None]), dreamed)[:, 0, 0, 0].tolist() == rising
-    dreamed[4:6, 0, 0] = 148  # something passes
-    result = laid_over(Given(frames, ends[:, None, None]), dreamed)
-    assert result[:, 0, 0, 0].tolist() == [*rising[:4], 148, 148, *rising[6:]] and result[4, 0, 1, 0] == rising[4]
-
-
-def test_what_was_dreamed_around_a_picture_otherwise_than_it_is_leaves_no_lasting_ghost():
-    dreamed, frames = np.full((12, 4, 4, 3), 100, np.uint8), np.full((12, 4, 4, 3), 145, np.uint8)
-    result = laid_over(Given(frames, (np.arange(12) < 1)[:, None, None]), dreamed, known=False)
-    assert result[:, 0, 0, 0].tolist() == [*range(145, 99, -5), 100, 100]
-
-
-def test_after_the_end_of_a_loop_comes_its_beginning():
-    dreamed, frames = np.full((12, 4, 4, 3), 100, np.uint8), np.full((12, 4, 4, 3), 109, np.uint8)
-    frames[1] = 100
-    given = Given(frames, (np.arange(12) < 2)[:, None, None], around=True)
-    assert laid_over(given, dreamed)[:, 0, 0, 0].tolist() == [109, 100, 100, 100, *range(101, 109)]
-
-
-def test_what_was_lost_of_a_kept_region_fades_across_its_border():
-    dreamed, frames = np.full((1, 20, 20, 3), 100, np.uint8), np.full((1, 20, 20, 3), 150, np.uint8)
-    keep = np.broadcast_to(np.arange(20) < 8, (1, 20, 20))
-    assert laid_over(Given(frames, keep), dreamed)[0, 10, :, 0].tolist() == [150] * 8 + [140, 124, 112, 104] + [100] * 8
 
 
 @pytest.mark.parametrize(

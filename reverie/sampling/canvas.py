@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from reverie.autoencoder.autoencoder import FRAMES
 from reverie.patches.patches import PATCH
 
 WINDOW = 5  # latents that weights see at once whose file does not say how many there were in the longest clip that they learned from
@@ -42,7 +43,7 @@ class Given:
         """The frames of all `pieces` that were dreamed, uint8 [t H W 3], one by one with the kept pixels exactly as given. known: bool [T], those whose latents were kept.
 
         What the autoencoder lost of a kept frame is given back wherever the dream goes on to show the same (SAME): of a known one until the next kept frame, whose loss
-        comes in over FADE frames; of another, where it may be that something else was dreamed, for FADE frames. Where parts of frames are kept, what they
+        comes in over FADE frames; of another, for FADE frames, and only where what was given was dreamed. Where parts of frames are kept, what they
         differ by from the dream fades out across the border.
         """
         keep = np.broadcast_to(self.keep, self.frames.shape[:3])
@@ -66,16 +67,24 @@ class Given:
             n = next((n for n in range(len(coming)) if whole[t + 1 + n]), FADE)
             share, shown = 1 - (n + 1) / (FADE + 1), frame.astype(np.float32)
             if before:
-                shown += (1 - share) * (1.0 if known[since] else max(0.0, 1 - (t - since) / (FADE + 1))) * _regained(frame, *before)
+                shown += (1 - share) * (1.0 if known[since] else max(0.0, 1 - (t - since) / (FADE + 1))) * _regained(frame, *before, bool(known[since]))
             if share:
-                shown += share * _regained(frame, coming[n], self.frames[(t + 1 + n) % total])
+                k = (t + 1 + n) % total
+                shown += share * _regained(frame, coming[n], self.frames[k], bool(known[k]))
             yield np.clip(shown, 0, 255).round().astype(np.uint8)[None]
 
 
-def _regained(shown: np.ndarray, dreamed: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """What the autoencoder lost of a frame that was `given` and `dreamed`, as far as the dreamed frame `shown` shows the same there: float [H W 3]."""
-    change = np.abs(shown.astype(np.float32) - dreamed).max(-1, keepdims=True)
-    return (given.astype(np.float32) - dreamed) * np.clip((SAME[1] - change) / (SAME[1] - SAME[0]), 0, 1)
+def _regained(shown: np.ndarray, dreamed: np.ndarray, given: np.ndarray, known: bool) -> np.ndarray:
+    """What the autoencoder lost of a frame that was `given` and `dreamed`, as far as the dreamed frame `shown` shows the same there: float [H W 3].
+    Of one that was not `known`, only where what was dreamed is itself the same as what was given.
+    """
+    lost, change = given.astype(np.float32) - dreamed, shown.astype(np.float32) - dreamed
+    return lost * _same(change) * (1.0 if known else _same(lost))
+
+
+def _same(change: np.ndarray) -> np.ndarray:
+    """[H W 1] in [0, 1]: how far a change [H W 3] is none (SAME)."""
+    return np.clip((SAME[1] - np.abs(change).max(-1, keepdims=True)) / (SAME[1] - SAME[0]), 0, 1)
 
 
 def _beside(dreamed: np.ndarray, given: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -202,10 +211,11 @@ class Canvas:
         """Whether the network sees all of its time at once; else it is filled window by window (sampling/stream.py)."""
         return int(self.shown.sum()) <= self.window or self.period is not None
 
-    def known(self, group: int) -> np.ndarray:
-        """Which frames show latents (of `group` frames) that are kept: bool [num_frames]."""
+    @property
+    def known(self) -> np.ndarray:
+        """Which frames show latents that are kept: bool [num_frames]."""
         kept = (self.strength.flatten(1).amax(1) == 0)[self.shown].numpy()
-        return kept.repeat(group)[self.lead : self.lead + self.num_frames]
+        return kept.repeat(FRAMES)[self.lead : self.lead + self.num_frames]
 
     def token_strength(self) -> Tensor:
         """[t*h*w, 1], for each token."""

@@ -429,7 +429,7 @@ class Reverie:
         decoded = self._decoded(canvas, pieces)
         if canvas.draft is not None:
             decoded = _consistent(decoded, canvas.draft, canvas.given.frames if canvas.given is not None else None)
-        return decoded if canvas.given is None else canvas.given.over_pieces(decoded, canvas.known(FRAMES))
+        return decoded if canvas.given is None else canvas.given.over_pieces(decoded, canvas.known)
 
     @torch.inference_mode()
     def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
