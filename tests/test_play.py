@@ -55,6 +55,12 @@ def played(dreamer: Reverie, actions: list[str], **settings: object) -> reverie.
     return session.film()
 
 
+def test_weights_that_see_one_latent_alone_cannot_be_played(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dreamer, "window", 1)
+    with pytest.raises(ValueError, match="clips of at most 7 frames: playing needs some of 8 or more"):
+        dreamer.play("a red ball", **SIZE)
+
+
 def test_the_same_actions_and_seed_are_the_same_film_bit_by_bit(dreamer: Reverie):
     actions = ["forward", "left", "left", "stand", "back", "right", "forward"]  # longer than the window
     first, again = played(dreamer, actions, seed=3), played(dreamer, actions, seed=3)
