@@ -1,6 +1,6 @@
 """Trains variants of the autoencoder equally long on the same cuts and says what each choice is worth. `python benchmarks/autoencoders.py --help`
 
-Every variant changes one thing of `base` (the preset's with narrower paths, so that it takes minutes). The last line is JSON.
+Every variant changes one thing of `base` (the preset's with narrower paths, so that it takes minutes); 4x16x16 also has a third more weights. The last line is JSON.
 """
 
 import argparse
@@ -68,20 +68,21 @@ class Coarser(Autoencoder):
         self.latent_mean = torch.zeros(channels)
         wide = config.encoder_widths[1]
         self.encoder.norm, self.encoder.out = nn.Identity(), nn.Identity()  # type: ignore[assignment]
-        self.down, self.last = Conv(4 * wide, wide, size=1), nn.Sequential(Block(wide), Conv(wide, channels, zero=True))
-        self.first, self.up = nn.Sequential(Conv(channels, coarse), Block(coarse)), Conv(coarse, 4 * coarse, size=1)
+        inner = {"down": Conv(4 * wide, wide, size=1), "coarse": Block(wide), "fine": Block(coarse), "up": Conv(coarse, 4 * coarse, size=1)}
+        self.inner = nn.ModuleDict(inner)  # names that Muon takes, as of the base
+        self.last, self.first = Conv(wide, channels, zero=True), Conv(channels, coarse)
         self.decoder.embed = Conv(coarse, coarse)
 
     def encode_raw(self, groups: Tensor) -> Tensor:
         blocks = rearrange(groups, "b t (h p) (w q) c -> b t h w (p q c)", p=16, q=16)
         x = self.encoder(groups.flatten(0, 1).to(self.compute_dtype))
-        x = self.last(self.down(rearrange(x, "n (h p) (w q) c -> n h w (p q c)", p=2, q=2)))
+        x = self.last(self.inner["coarse"](self.inner["down"](rearrange(x, "n (h p) (w q) c -> n h w (p q c)", p=2, q=2))))
         return F.linear(blocks.float() - self.mean, self.basis) * self.scale + x.float().unflatten(0, groups.shape[:2])
 
     def decode_raw(self, raw: Tensor, cache: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
         blocks = F.linear(raw / self.scale, self.basis.T) + self.mean
         linear = rearrange(blocks, "b t h w (p q c) -> b t (h p) (w q) c", p=16, q=16)
-        x = self.up(self.first(raw.flatten(0, 1).to(self.compute_dtype)))
+        x = self.inner["up"](self.inner["fine"](self.first(raw.flatten(0, 1).to(self.compute_dtype))))
         residual, cache = self.decoder(rearrange(x, "n h w (p q c) -> n (h p) (w q) c", p=2, q=2).unflatten(0, raw.shape[:2]), cache)
         return linear + residual.float(), cache
 
@@ -165,6 +166,7 @@ def halved_loss(network: Autoencoder, groups: Tensor) -> Tensor:
 def locality(network: Autoencoder, footage: Footage, num_clips: int) -> dict[str, float]:
     """dB of the third group of clips, decoded among its neighbours: encoded with them, encoded alone (a keyframe, what an extension backward
     or a loop's seam asks for), and how far the two latents are apart as a share of their scale."""
+    num_clips = min(num_clips, len(footage))
     network.fit_normalisation(network.encode_raw(crops_at(footage, range(64), 7)))
     errors, apart = torch.zeros(2, num_clips), torch.zeros(num_clips)
     for clip in range(num_clips):

@@ -9,11 +9,13 @@ Writes curves.png, a sheet per size and scaling.md, which becomes docs/scaling.m
 """
 
 import argparse
+import contextlib
+import io
 import json
-import subprocess
 import sys
 from pathlib import Path
 
+from reverie.cli import main as command
 from reverie.presets import default
 from reverie.sampling.reverie import BUNDLED
 from reverie.transformer.dit import Transformer, TransformerConfig
@@ -44,10 +46,11 @@ def plan() -> dict[str, tuple[TransformerConfig, int]]:
 
 def reverie(*words: str) -> str:
     """Run a command of ours; returns the last line of its output."""
-    done = subprocess.run([sys.executable, "-m", "reverie.cli", *words], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(done.returncode)
-    return done.stdout.splitlines()[-1] if done.stdout else ""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        code = command(words)
+    if code:
+        sys.exit(code)
+    return out.getvalue().splitlines()[-1] if out.getvalue() else ""
 
 
 def main() -> None:
@@ -79,10 +82,13 @@ def main() -> None:
         length = [f"transformer_training.{key}={value}" for key, value in (("num_steps", num_steps), ("batch_size", BATCH), ("sample_every", 10**6))]
         if not report.exists():
             reverie("train", "transformer", "--data", str(options.data), "--autoencoder", str(options.autoencoder), "--run", str(run), "--set", *shape, *length)
+            if not (run / "transformer.safetensors").exists():
+                sys.exit("stopped; the same command goes on")
             reverie("train", "bundle", "--autoencoder", str(options.autoencoder), "--transformer", str(run / "transformer.safetensors"), "-o", str(model))
             reverie("evaluate", "prompts", "--limit", str(SHEET), "--model", str(model), "--sheet", str(options.output / f"{name}.png"))
             text = reverie("evaluate", "prompts", "--model", str(model), "--json")
-            report.write_text(text)
+            with whole_file(report) as temporary:
+                temporary.write_text(text)
         figures[name] |= json.loads(report.read_text())
     reverie("train", "plot", *(str(options.output / name) for name in SIZES), "-o", str(options.output / "curves.png"))
     lines = ["| compute | parameters | clips seen | colour right | motion right |", "|---|---|---|---|---|"]

@@ -5,14 +5,13 @@ The last line is JSON. The film is made up as it goes (moving ramps), so that no
 
 import argparse
 import json
-import resource
 import time
 from pathlib import Path
 
 import torch
 
 from reverie.autoencoder.autoencoder import FRAMES
-from reverie.layers.precision import fast_dtype
+from reverie.layers.precision import fast_dtype, peak_memory
 from reverie.sampling.reverie import BUNDLED, load_autoencoder
 from reverie.sampling.tasks import parse_size
 
@@ -30,7 +29,7 @@ def main() -> None:
     autoencoder.compute_dtype = fast_dtype()
     groups = round(options.seconds * options.fps / FRAMES)
     across, down = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)[:, None]
-    cache, before, rows, spent = None, _resident(), [], {"encode": 0.0, "decode": 0.0}
+    cache, before, rows, spent = None, peak_memory() / 2**30, [], {"encode": 0.0, "decode": 0.0}
     with torch.inference_mode():
         for group in range(groups):
             moments = torch.arange(group * FRAMES, (group + 1) * FRAMES) / options.fps
@@ -42,14 +41,17 @@ def main() -> None:
             spent["encode"] += between - start
             spent["decode"] += time.perf_counter() - between
             if group + 1 in {groups // 8, groups // 4, groups // 2, groups}:
-                rows.append({"seconds_of_film": round((group + 1) * FRAMES / options.fps, 2), "resident_gib": round(_resident(), 3), **{k: round(v, 2) for k, v in spent.items()}})
-                print(rows[-1], f"mean error {float((video[0, :, :, :height] - frames).abs().mean()):.3f}", flush=True)
+                error = float((video[0, ..., :height, :width] - frames).abs().mean())
+                rows.append(
+                    {
+                        "mean_error": round(error, 3),
+                        "seconds_of_film": round((group + 1) * FRAMES / options.fps, 2),
+                        "resident_gib": round(peak_memory() / 2**30, 3),
+                        **{k: round(v, 2) for k, v in spent.items()},
+                    }
+                )
+                print(rows[-1], flush=True)
     print(json.dumps({"size": options.size, "fps": options.fps, "autoencoder": about["digest"], "threads": torch.get_num_threads(), "loaded_gib": round(before, 3), "rows": rows}))
-
-
-def _resident() -> float:
-    """GiB, the largest so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
-    options, unknown = parser.parse_known_args(arguments)
+    options, unknown = parser.parse_known_args(arguments, argparse.Namespace(json=False, quiet=False, debug=False))
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
@@ -111,14 +111,14 @@ def _one_line(problem: Exception) -> str:
 def build_parser() -> Parser:
     """Every command with its options."""
     everywhere = Parser(add_help=False)
-    everywhere.add_argument("--json", action="store_true", help="print one JSON object as the last line, and nothing else on standard output")
-    everywhere.add_argument("--quiet", action="store_true", help="print nothing but errors (and what --json asks for)")
-    everywhere.add_argument("--debug", action="store_true", help="show where an error comes from")
-    parser = Parser(prog=PROGRAM, description="An open, small Sora: words to video on a laptop, offline.")
+    everywhere.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object as the last line, and nothing else on standard output")
+    everywhere.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="print nothing but errors (and what --json asks for)")
+    everywhere.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error comes from")
+    parser = Parser(prog=PROGRAM, description="An open, small Sora: words to video on a laptop, offline.", parents=[everywhere])
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(parent: Any, name: str, run: Callable[[argparse.Namespace], Any], text: str, parents: Sequence[Parser] = ()) -> Parser:
+    def command(parent: Any, name: str, run: Callable[[argparse.Namespace], Any] | None, text: str, parents: Sequence[Parser] = ()) -> Parser:
         new = parent.add_parser(name, help=text, description=text, parents=[everywhere, *parents], formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
         new.set_defaults(run=run, parser=new)
         return new
@@ -239,8 +239,8 @@ def build_parser() -> Parser:
     settings.add_argument("--accumulate", type=int, default=1, metavar="PARTS", help="take a process's share of a batch in so many parts: less memory")
     settings.add_argument("--recompute", action="store_true", help="activation checkpointing: less memory, more work")
     settings.add_argument("--workers", type=int, default=1, help="threads that read footage ahead; the batches do not depend on them")
-    train = command(commands, "train", training.train, "train the autoencoder, the transformer or the probe on footage")
-    train_commands = train.add_subparsers(metavar="NETWORK")
+    train = command(commands, "train", None, "train the autoencoder, the transformer or the probe on footage")
+    train_commands = train.add_subparsers(required=True)
     compressing = command(train_commands, "autoencoder", training.train_autoencoder, "train the video compression network", [settings])
     compressing.add_argument("--decoder-of", type=Path, default=None, metavar="WEIGHTS", help="train on the decoder of this autoencoder alone: its latents stay valid")
     transformer = command(train_commands, "transformer", training.train_transformer, "train the diffusion transformer on the footage's latents", [settings])
@@ -268,8 +268,8 @@ def build_parser() -> Parser:
     bundle.add_argument("--transformer", type=Path, required=True)
     bundle.add_argument("-o", "--output", type=Path, required=True)
 
-    evaluate = command(commands, "evaluate", measuring.evaluate, "measure the autoencoder, the model on prompt lists, or every task")
-    evaluate_commands = evaluate.add_subparsers(metavar="WHAT")
+    evaluate = command(commands, "evaluate", None, "measure the autoencoder, the model on prompt lists, or every task")
+    evaluate_commands = evaluate.add_subparsers(required=True)
     reconstruction = command(evaluate_commands, "autoencoder", measuring.evaluate_autoencoder, "PSNR on footage")
     reconstruction.add_argument("--data", type=Path, required=True)
     reconstruction.add_argument("--num-clips", type=int, default=200)

@@ -56,17 +56,17 @@ def _scaled(width: int, depth: int, batch_size: int, num_steps: int) -> Preset:
 
 
 def small() -> Preset:
-    """11 M: ablations."""
+    """10 M: ablations."""
     return _scaled(256, 8, 48, 1000)
 
 
 def base() -> Preset:
-    """0.3 B: days of one data-centre GPU."""
+    """0.3 B: a day or two of one data-centre GPU (`reverie train plan` computes it)."""
     return _scaled(1024, 16, 512, 100_000)
 
 
 def large() -> Preset:
-    """1.7 B: weeks of eight data-centre GPUs."""
+    """1.7 B: a week or two of eight data-centre GPUs."""
     return _scaled(2048, 25, 2048, 300_000)
 
 

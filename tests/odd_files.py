@@ -29,9 +29,9 @@ def yuv_of(rgb: tuple[int, int, int], matrix: int, full: bool, bits: int = 8) ->
 
 def film(
     path: Path, frames: list[Any], codec: str = "ffv1", pix_fmt: str = "yuv420p", rate: float = 8, times: list[int] | None = None, options: dict[str, str] | None = None,
-    colour: dict[str, int] | None = None, touch: Callable[[Any], None] | None = None, sound: tuple[float, float] | None = None, container_format: str | None = None,
+    colour: dict[str, int] | None = None, touch: Callable[[Any], None] | None = None, sound: tuple[float, ...] = (), container_format: str | None = None,
 ) -> None:  # fmt: skip
-    """Frames (RGB arrays, or frames of PyAV) to a file. times: milliseconds; sound: (start, length) in seconds of a tone."""
+    """Frames (RGB arrays, or frames of PyAV) to a file. times: milliseconds; sound: start and length in seconds of each tone."""
     with av.open(str(path), "w", format=container_format) as container:
         stream: Any = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1001), options=options or {})
         first = frames[0] if frames else np.zeros((16, 16, 3), np.uint8)
@@ -52,13 +52,12 @@ def film(
             for name, value in (colour or {}).items():
                 setattr(frame, name, value)
             container.mux(stream.encode(frame))
-        if tone:
-            start, length = sound or (0, 0)
+        for start, length in zip(sound[::2], sound[1::2], strict=True):
             wave = np.where(np.arange(round(length * 8000)) // 10 % 2, 5000, -5000).astype(np.int16)[None]  # 400 Hz
             piece = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
             piece.sample_rate, piece.pts, piece.time_base = 8000, round(start * 8000), Fraction(1, 8000)
             container.mux(tone.encode(piece))
-            container.mux(tone.encode())
+        container.mux(tone.encode()) if tone else None
         container.mux(stream.encode()) if frames else None
 
 

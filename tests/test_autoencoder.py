@@ -151,11 +151,17 @@ def test_what_is_no_video_is_refused(autoencoder: Autoencoder, bad: torch.Tensor
 
 @pytest.mark.parametrize(("bad", "message"), [
     *((torch.zeros(shape), r"latents are \[") for shape in ((1, 8, 1, 2, 2), (1, 16, 2, 2, 2), (1, 16, 1, 4, 2), (16, 1, 2, 2))),
-    (torch.zeros(1, 16, 1, 2, 2, dtype=torch.float64), "float64"), (torch.full((1, 16, 1, 2, 2), torch.inf), "not finite"),
+    ([torch.zeros(16, 1, 2, 2)], "latents are list"), (torch.zeros(1, 16, 1, 2, 2, dtype=torch.float64), "float64"), (torch.full((1, 16, 1, 2, 2), torch.inf), "not finite"),
 ])  # fmt: skip
 def test_what_are_no_latents_is_refused(autoencoder: Autoencoder, bad: torch.Tensor, message: str):
     with pytest.raises(ValueError, match=message):
         autoencoder.decode(bad, 4, 16, 16)
+
+
+@pytest.mark.parametrize("asked", [(5, 16, 16, -1), (0, 16, 16, 4), (0, 16, 16, 1), (4, 0, 0, 0)])
+def test_impossible_frames_are_refused(autoencoder: Autoencoder, asked: tuple[int, int, int, int]):
+    with pytest.raises(ValueError, match=r"with lead -?\d need"):
+        autoencoder.decode(torch.zeros(1, 16, 1, 2, 2), *asked)
 
 
 def test_a_long_clip_is_coded_in_parts_that_change_nothing(autoencoder: Autoencoder, monkeypatch: pytest.MonkeyPatch):

@@ -53,6 +53,7 @@ BAD_LINES = [
     (["generate", "x", "-o", "OUT.mp4", "--seconds", "0"], "positive"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "nan"], "positive"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "inf"], "positive"),
     (["generate", "x", "-o", "OUT.mp4", "--seconds", "0.3"], "use 0.25 or 0.375 seconds"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "1000"], "between 1 and 7200 are allowed, 900 seconds"), (["generate", "x", "-o", "OUT.mp4", "--seconds", "long"], "invalid float"),
     (["generate", "x", "-o", "OUT.mp4", "--fps", "0"], "positive"), (["generate", "x", "-o", "OUT.png", "--fps", "inf"], "fps is inf"), (["generate", "x", "-o", "OUT.gif", "--fps", "60", "--seconds", "1"], "at most 50"),
+    (["generate", "x", "-o", "OUT.webp", "--fps", "100", "--seconds", "1"], "at most 90"), (["generate", "x", "-o", ".mp4"], "name a file"),
     (["generate", "x", "-o", "OUT.avi"], "not one of"), (["generate", "x", "-o", "OUT.txt"], "not one of"), (["generate", "x", "-o", "OUT/no/a.mp4"], "does not exist"), (["generate", "x", "-o", "IN"], "exists"),
     (["generate", "x", "-o", "."], "name a file"), (["generate", "x", "-o", "IN/folder.mp4"], "is a folder"), (["generate", "x", "-o", "x" * 300 + ".mp4"], "255 bytes"),
     (["generate", "x", "-o", "OUT.mp4", "--num-steps", "0"], "num_steps is 0"), (["generate", "x", "-o", "OUT.mp4", "--num-steps", "1001"], "between 1 and 1000"), (["generate", "x", "-o", "OUT.mp4", "--num-steps", "2.5"], "invalid int"),
@@ -65,8 +66,8 @@ BAD_LINES = [
     (["rerun", "IN/hostile.mkv"], "makes no video"), (["rerun", "IN/damaged.mkv"], "damaged"), (["rerun", "IN/orphan.mkv"], "was made from cat.png (sha256 0123"), (["rerun", "IN/thief.mkv"], "damaged"), (["rerun", "IN/help.mkv"], "makes no video"), (["completion"], "required: shell"), (["completion", "tcsh"], "invalid choice"), (["doctor", "now"], "unrecognized"),
     (["worlds", "render", "--world", "dioramma", "--num-clips", "1", "-o", "OUT"], "did you mean 'diorama'"), (["worlds", "render", "-o", "OUT"], "required: --num-clips"), (["worlds", "render", "--num-clips", "0", "-o", "OUT"], "at least 1"),
     (["worlds", "show", "--index", "-5", "-o", "OUT.mp4"], "--index -5"), (["storyboard", "IN/clip.mkv"], "no text in UTF-8"), (["evaluate", "tasks", "--num-cases", "0"], "--num-cases 0"),
-    (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--fps", "inf"], "rate between"), (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--processes", "0"], "--processes 0"), (["train"], "say what"),
-    (["train", "autoencoder", "--preset", "tinny", "--data", "x", "--run", "OUT"], "did you mean 'tiny'"), (["train", "transformer", "--preset", "tiny", "--data", "nowhere", "--run", "OUT"], "no such folder"), (["evaluate"], "say what"),
+    (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--fps", "inf"], "rate between"), (["worlds", "render", "--num-clips", "1", "-o", "OUT", "--processes", "0"], "--processes 0"), (["train"], "{autoencoder,transformer,probe,"),
+    (["train", "autoencoder", "--preset", "tinny", "--data", "x", "--run", "OUT"], "did you mean 'tiny'"), (["train", "transformer", "--preset", "tiny", "--data", "nowhere", "--run", "OUT"], "no such folder"), (["evaluate"], "{autoencoder,prompts,tasks}"),
     (["evaluate", "prompts", "--list", "mine", "--model", "nowhere"], "no list of prompts"), (["evaluate", "prompts", "--limit", "0"], "--limit 0"), (["evaluate", "prompts", "--sheet", "a.txt"], "a sheet is a .png"), (["evaluate", "autoencoder", "--data", "nowhere"], "no such folder"),
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from reverie.cli import main
 from reverie.video import Video, probe, read, reading
@@ -198,6 +199,10 @@ def test_turning_and_mirroring(tmp_path: Path):
         frame = read(tmp_path / "a.jpg").frames[0].astype(int)
         assert frame.shape[:2] == ((24, 32) if orientation < 5 else (32, 24))
         assert _bright_corner(frame) == corner, orientation
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((16, 32), np.uint16)).save(tmp_path / "deep.png", exif=exif)
+    assert (read(tmp_path / "deep.png").size, read(tmp_path / "deep.png").notes) == ("16x32", ("turned by 90 degrees",))
     for degrees, corner in {0: (0, 0), 90: (1, 0), 180: (1, 1), -90: (0, 1)}.items():  # counter-clockwise, as FFmpeg counts
         odd.turned(degrees)(tmp_path / "a.mp4")
         video = read(tmp_path / "a.mp4")
@@ -288,6 +293,9 @@ def test_sound_belongs_to_the_frames(tmp_path: Path):
         assert abs(len(sound.samples) / sound.rate - 0.5) < 1e-3
         quiet, loud = sound.samples[: int(0.2 * sound.rate)], sound.samples[int(0.3 * sound.rate) : int(0.45 * sound.rate)]
         assert np.abs(quiet).mean() < 300 < 3000 < np.abs(loud).mean()
+    odd.film(tmp_path / "gap.mkv", odd.flat(count=16), sound=(0.0, 0.5, 1.5, 0.5))
+    holed = read(tmp_path / "gap.mkv").audio
+    assert holed is not None and (np.abs(holed.samples.reshape(4, 4000)).mean(1) == [5000, 0, 0, 5000]).all()
 
 
 @pytest.mark.parametrize(

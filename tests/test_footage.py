@@ -112,6 +112,14 @@ def test_what_is_held_out_is_never_written(tmp_path: Path):
     assert [footage.scene(n)["held_out"] for n in range(2)] == [[], []]
 
 
+def test_a_shard_that_was_copied_in_part_is_named(tmp_path: Path):
+    assert main([*RENDER, "--num-clips", "2", "-o", str(tmp_path)]) == 0
+    (shard,) = tmp_path.glob("*.tar")
+    shard.write_bytes(shard.read_bytes()[:2000])
+    with pytest.raises(ValueError, match=f"{shard.name} ends early"):
+        Footage(tmp_path).video(1)
+
+
 def test_maps_are_kept_beside_the_clip(tmp_path: Path):
     assert main([*RENDER, "--num-clips", "2", "-o", str(tmp_path / "maps"), "--maps"]) == 0
     assert main([*RENDER, "--num-clips", "2", "-o", str(tmp_path / "plain")]) == 0

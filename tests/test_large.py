@@ -12,14 +12,15 @@ from reverie.sampling import tasks
 from reverie.video import Video
 
 SCRIPT = """
-import resource, sys
+import sys
 import reverie
+from reverie.layers.precision import peak_memory
 from reverie.sampling.estimate import estimate
 said = []
 dreamer = reverie.load()
 clip = dreamer.generate("a red ball rolls to the left in the snow", size=sys.argv[1], num_frames=int(sys.argv[2]), announce=lambda canvases, config: said.append(estimate(dreamer, canvases, config)))
 clip.save(sys.argv[3])
-print(said[0][1] / 1e9, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+print(said[0][1] / 1e9, peak_memory() / 1e9)
 """
 
 

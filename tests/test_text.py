@@ -26,6 +26,13 @@ def test_token_features_lead_to_the_published_embeddings():
         assert np.abs(sentence(encoder, text) - theirs.encode(text)).max() < 1e-5  # fp32
 
 
+def test_words_in_capitals_are_read_as_others():
+    """The encoder has pieces for hardly any of them: they would be noise that no note tells of."""
+    encoder = sentence_encoder()
+    assert encoder.pieces("A RED BALL rolls") == encoder.pieces("A red ball rolls") != encoder.pieces("a red ball rolls")
+    assert encoder.pieces("Die GRÜNE Kugel") == encoder.pieces("Die grüne Kugel")
+
+
 def test_languages_lie_together():
     encoder = sentence_encoder()
     for a, b, other in (("snow", "雪地", "fire"), ("a red ball", "一个红色的球", "a green house"), ("left", "左", "eat")):

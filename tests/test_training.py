@@ -13,7 +13,7 @@ import torch
 
 import reverie
 from reverie.cli import main
-from reverie.layers.weights import load_weights
+from reverie.layers.weights import load_weights, save_weights
 from reverie.sampling.reverie import load_autoencoder
 from reverie.training.optim import rate_factor
 
@@ -139,7 +139,11 @@ def test_a_decoder_learns_on_while_its_latents_stay(footage_folder: Path, tmp_pa
     common = ["--preset", "tiny", "--data", str(footage_folder), "--set", "autoencoder_training.num_steps=3"]
     assert main(["train", "autoencoder", *common, "--run", str(first)]) == 0
     assert (first / "autoencoder-8.safetensors").exists()
-    assert main(["train", "autoencoder", *common, "--run", str(second), "--decoder-of", str(first / "autoencoder.safetensors")]) == 0
+    tensors, about = load_weights(first / "autoencoder.safetensors", "autoencoder")
+    save_weights(tmp_path / "unnamed.safetensors", tensors, {key: about[key] for key in ("network", "config")})  # as the first weights were written: named as a whole
+    for given, folder in ((first / "autoencoder.safetensors", second), (tmp_path / "unnamed.safetensors", tmp_path / "third")):
+        assert main(["train", "autoencoder", *common, "--run", str(folder), "--decoder-of", str(given)]) == 0
+    assert load_autoencoder(tmp_path / "third" / "autoencoder.safetensors")[1]["latents"] == load_autoencoder(tmp_path / "unnamed.safetensors")[1]["digest"]
     (a, about_a), (b, about_b) = (load_autoencoder(folder / "autoencoder.safetensors") for folder in (first, second))
     assert about_a["latents"] == about_b["latents"] and about_a["digest"] != about_b["digest"]
     video = torch.rand(1, 3, 4, 32, 32) * 2 - 1

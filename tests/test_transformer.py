@@ -243,6 +243,9 @@ def test_presets_build_and_count_their_work(name: str):
 def test_impossible_widths_are_refused():
     with pytest.raises(ValueError, match="multiple of 4"):
         TransformerConfig(width=100, heads=7)
+    for width in (0, -320):
+        with pytest.raises(ValueError, match="at least 1"):
+            TransformerConfig(width=width)
 
 
 def test_a_plan_counts_what_the_presets_say():

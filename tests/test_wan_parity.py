@@ -8,14 +8,14 @@ from reverie.patches.packing import Piece, pack
 from reverie.patches.patches import patchify, unpatchify
 from reverie.transformer.dit import Condition, Transformer, TransformerConfig
 
-WIDTH, HEADS, DEPTH, FEEDFORWARD, TEXT = 128, 2, 3, 192, 48
+WIDTH, DEPTH, FEEDFORWARD, TEXT = 256, 3, 192, 48
 
 
-def peer() -> torch.nn.Module:
+def peer(heads: int) -> torch.nn.Module:
     """Wan 2.2's layout at a tiny size, every weight random."""
     models = pytest.importorskip("diffusers.models.transformers.transformer_wan", reason="diffusers is not installed", exc_type=ImportError)
     network = models.WanTransformer3DModel(
-        patch_size=(1, 2, 2), num_attention_heads=HEADS, attention_head_dim=WIDTH // HEADS, in_channels=16, out_channels=16, text_dim=TEXT, freq_dim=256,
+        patch_size=(1, 2, 2), num_attention_heads=heads, attention_head_dim=WIDTH // heads, in_channels=16, out_channels=16, text_dim=TEXT, freq_dim=256,
         ffn_dim=FEEDFORWARD, num_layers=DEPTH, cross_attn_norm=True, qk_norm="rms_norm_across_heads", eps=1e-6,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(0)
@@ -25,9 +25,9 @@ def peer() -> torch.nn.Module:
     return network.eval()
 
 
-def copied(network: torch.nn.Module) -> Transformer:
+def copied(network: torch.nn.Module, heads: int) -> Transformer:
     """Ours with the peer's weights; what Wan does not have (places, the frame's extras) is zero."""
-    ours = Transformer(TransformerConfig(token_width=64, text_width=TEXT, width=WIDTH, depth=DEPTH, heads=HEADS, feedforward=FEEDFORWARD, prediction="velocity")).eval()
+    ours = Transformer(TransformerConfig(token_width=64, text_width=TEXT, width=WIDTH, depth=DEPTH, heads=heads, feedforward=FEEDFORWARD, prediction="velocity")).eval()
     theirs = network.state_dict()
     state = {name: torch.zeros_like(value) for name, value in ours.state_dict().items()}
     embed = theirs["patch_embedding.weight"][:, :, 0]  # [D C 2 2]; our patches run over (row, column, channel)
@@ -59,10 +59,11 @@ def conditioned(ours: Transformer, network: torch.nn.Module, text: Tensor) -> Co
         return Condition(tuple(block.cross.prepare(states.flatten(0, 1)) for block in ours._blocks()), (text.shape[1],) * len(text))
 
 
+@pytest.mark.parametrize("heads", [2, 4], ids=["heads of 128, as published", "heads of 64"])
 @pytest.mark.parametrize("per_token", [False, True], ids=["one time step", "a time step per token (Wan 2.2 TI2V-5B)"])
-def test_our_blocks_are_those_of_wan(per_token: bool):
-    network = peer()
-    ours = copied(network)
+def test_our_blocks_are_those_of_wan(per_token: bool, heads: int):
+    network = peer(heads)
+    ours = copied(network, heads)
     t, h, w = 3, 4, 6
     generator = torch.Generator().manual_seed(1)
     latents, text = torch.randn(16, t, 2 * h, 2 * w, generator=generator), torch.randn(1, 7, TEXT, generator=generator)

@@ -27,7 +27,7 @@ SPATIAL = 8  # pixels per latent, both ways
 PADDING = 16  # sides are padded to multiples of this, so that a 2x2 patch always fits
 IMAGE_LEAD = FRAMES - 1  # of an image, or of a clip that an image begins
 LEADS = range(FRAMES)
-AT_ONCE = 2**20  # pixels of a frame times groups that pass through the network together; what a long clip needs beyond its frames does not grow
+AT_ONCE = 2**20  # pixels of a frame times groups that pass through the network together; what passes in such pieces needs little more than copies of its frames
 
 
 def latent_plane(height: int, width: int) -> tuple[int, int]:
@@ -206,12 +206,12 @@ class Autoencoder(nn.Module):
     def decode(self, latents: Tensor, num_frames: int, height: int, width: int, lead: int = 0) -> Tensor:
         """[B C t h w] -> [B 3 num_frames height width] in [-1, 1]; the counterpart of `encode`."""
         first, last = lead, lead + num_frames
-        if latents.ndim != 5 or latents.shape[1] != self.config.latent_channels:
-            raise ValueError(f"latents are {list(latents.shape)}: [B {self.config.latent_channels} t h w] is needed")
+        if not isinstance(latents, Tensor) or latents.ndim != 5 or latents.shape[1] != self.config.latent_channels:
+            raise ValueError(f"latents are {list(latents.shape) if isinstance(latents, Tensor) else type(latents).__name__}: [B {self.config.latent_channels} t h w] is needed")
         if latents.dtype not in (torch.float32, torch.bfloat16) or not bool(torch.isfinite(latents).all()):
             raise ValueError(f"latents are {latents.dtype}{'' if latents.isfinite().all() else ' with numbers that are not finite'}: finite float32 or bfloat16 is needed")
         need = (-(-last // FRAMES), *latent_plane(height, width))
-        if tuple(latents.shape[2:]) != need:
+        if lead not in LEADS or min(num_frames, height, width) < 1 or tuple(latents.shape[2:]) != need:
             raise ValueError(f"latents are {list(latents.shape[2:])} (t h w): {num_frames} frames of {width}x{height} with lead {lead} need {list(need)}")
         pieces, cache = [], None
         for part in latents.split(max(1, AT_ONCE // (height * width)), 2):
@@ -265,7 +265,7 @@ class Autoencoder(nn.Module):
         """Set the linear codec to the PCA of the 4x8x8 blocks of [N H W 12]; returns the share of variance that it keeps."""
         blocks = rearrange(groups, "n (h p) (w q) c -> (n h w) (p q c)", p=SPATIAL, q=SPATIAL).double()
         mean = blocks.mean(0)
-        values, vectors = torch.linalg.eigh((blocks - mean).T @ (blocks - mean) / len(blocks))
+        values, vectors = torch.linalg.eigh(blocks.sub_(mean).T @ blocks / len(blocks))
         order = values.argsort(descending=True)[: self.config.latent_channels]
         kept = values[order].clamp_min(1e-12)
         self.basis.copy_(vectors[:, order].T)

@@ -95,8 +95,8 @@ def recut(options: argparse.Namespace) -> dict[str, Any]:
     for text in parts[0].notes:
         note(f"{shown(options.clip)}: {text}")
     video = joined(parts, spans)
-    output = save(options, video, options.output or named(options.clip.stem, 0, video.size, video.num_frames))
-    return {"files": [str(output)], "num_frames": video.num_frames}
+    output = options.output or named(options.clip.stem, 0, video.size, video.num_frames)
+    return {"num_frames": video.num_frames, **save(options, video, output), "files": [str(output)]}
 
 
 def _span(text: str, option: str) -> tuple[float, float]:

@@ -103,8 +103,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
                 else:
                     videos = dreamer.film([canvases[n] for n in pack], config, on, watch=strip.watch)
                 for n, video in zip(pack, videos, strict=True):
-                    save(options, video, names[n], None if count == 1 else n)
-                metadata = videos[-1].metadata
+                    metadata = save(options, video, names[n], None if count == 1 else n)
     told = {"elapsed_seconds": round(time.perf_counter() - start, 3), "unknown_words": dreamer.unknown_words(words), **metadata, "seed": options.seed}
     return {"files": [*map(str, names), *strip.save(options, names[0])], **told}
 
@@ -216,10 +215,10 @@ def dream(
     with kept(output, lambda: {**dreamer.signature(), **recorded_command(options), "given": list(given)}) as journal, progress("dreaming") as advance:
         telling = {"progress": advance, "watch": strip.watch, "journal": journal, "announce": lambda canvases, config: announce(dreamer, list(canvases), config)}
         video = make(dreamer, {**settings, **telling})
-        save(options, replace(video, metadata={**video.metadata, **({"given": list(given)} if given else {})}), output)
-    if "draft" in video.metadata:
-        note(f"dreamed at {video.metadata['draft']} and refined to {video.size}: that is larger than what the model knows")
-    return {"files": [str(output), *strip.save(options, output)], "unknown_words": dreamer.unknown_words(words), **video.metadata}
+        made = save(options, replace(video, metadata={**video.metadata, **({"given": list(given)} if given else {})}), output)
+    if "draft" in made:
+        note(f"dreamed at {made['draft']} and refined to {video.size}: that is larger than what the model knows")
+    return {"files": [str(output), *strip.save(options, output)], "unknown_words": dreamer.unknown_words(words), **made}
 
 
 def named(words: str, seed: int, size: str, num_frames: int) -> Path:

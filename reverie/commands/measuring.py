@@ -10,11 +10,6 @@ from reverie.commands.talking import load, progress, say
 QUICK = 8  # cases with --quick
 
 
-def evaluate(options: argparse.Namespace) -> None:
-    """The command without a measure."""
-    options.parser.error("say what: autoencoder, prompts or tasks")
-
-
 def evaluate_autoencoder(options: argparse.Namespace) -> dict[str, Any]:
     """Footage to PSNR."""
     from reverie.data.shards import Footage

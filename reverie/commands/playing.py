@@ -56,8 +56,7 @@ def play(options: argparse.Namespace) -> dict[str, Any]:
         return {"files": [], "steered": session.steers}
     film = session.film()
     options.actions = film.metadata["actions"]  # so that `rerun` repeats what was pressed
-    save(options, film, Path(output))
-    return {"files": [str(output)], "steered": session.steers, "unknown_words": dreamer.unknown_words(options.prompt), **film.metadata}
+    return {"files": [str(output)], "steered": session.steers, "unknown_words": dreamer.unknown_words(options.prompt), **save(options, film, Path(output))}
 
 
 def _live(session: Any) -> None:

@@ -187,12 +187,12 @@ def digest_of(path: Path) -> str:
     return total.hexdigest()
 
 
-def save(options: argparse.Namespace, video: Any, path: Path, position: int | None = None) -> Path:
-    """Write a clip that a command made, with the memory of how (unless --no-metadata). position: which of several of one command."""
+def save(options: argparse.Namespace, video: Any, path: Path, position: int | None = None) -> dict[str, Any]:
+    """Write a clip that a command made, with the memory of how (unless --no-metadata), which is returned. position: which of several of one command."""
     from reverie.video import frames_digest, shown
 
     which = {} if position is None else {"position": position}
     made = dataclasses.replace(video, metadata={**video.metadata, **recorded_command(options), **which, "frames": frames_digest(video.frames)})
     made.save(path, metadata=not options.no_metadata)
     say(options, f"{shown(path)}  {video.size}, {video.num_frames} frames, {video.seconds:g} s")
-    return path
+    return made.metadata

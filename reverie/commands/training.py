@@ -18,11 +18,6 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def train(options: argparse.Namespace) -> None:
-    """The command without a network."""
-    options.parser.error("say what: autoencoder, transformer, probe, translate, bundle, plan or plot")
-
-
 def _preset(options: argparse.Namespace, *groups: str) -> Any:
     """The preset with what --set changes; groups: the only ones that the command looks at."""
     from reverie.config import did_you_mean, override
@@ -40,6 +35,8 @@ def _stretch(options: argparse.Namespace) -> Any:
     from reverie.training.loop import Stretch
 
     deadline = math.inf
+    if options.folder.exists() and not options.folder.is_dir():
+        raise ValueError(f"--run {options.folder}: that is a file; name a folder")
     if options.stop_after is not None:
         match = DURATION.fullmatch(options.stop_after)
         if not match or not float(match[1]):

@@ -3,6 +3,7 @@ content, so that neither can change unnoticed. Where the disk is too small, clip
 
 import hashlib
 import math
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -79,7 +80,7 @@ def plan_cache(footage: Footage, autoencoder: Autoencoder, digest: str, processe
         _encode_all(footage.video(index), entry, autoencoder)
         seconds = time.perf_counter() - start
     size = sum(_latent_bytes(entry, autoencoder.config.latent_channels) for _, entry in entries)
-    return CachePlan(len(entries), size, shutil.disk_usage(footage.folder).free, seconds * len(entries) / processes)
+    return CachePlan(len(entries), size, shutil.disk_usage(footage.folder).free if os.access(footage.folder, os.W_OK) else 0, seconds * len(entries) / processes)
 
 
 def cache_latents(footage: Footage, autoencoder: Autoencoder, digest: str, rank: int = 0, size: int = 1) -> Iterator[tuple[int, int]]:

@@ -112,5 +112,10 @@ def _shard(job: tuple[World, int, int, int, tuple[Format, ...], Path]) -> int:
                 truth["maps"] = {name: np.ascontiguousarray(value) for name, value in vars(filmed.maps).items() if value is not None}
             yield f"{seed}-{index:07d}", video, truth
 
-    write_shard(_path(*job), clips())
+    try:
+        write_shard(_path(*job), clips())
+    except KeyboardInterrupt:
+        if multiprocessing.parent_process():  # a process of the pool would go on with the next shard
+            os._exit(130)
+        raise
     return stop - start

@@ -146,4 +146,7 @@ class Footage:
     def _bytes(self, shard: str, offset: int, length: int) -> bytes:
         with open(self.folder / shard, "rb") as file:
             file.seek(offset)
-            return file.read(length)
+            data = file.read(length)
+        if len(data) < length:
+            raise ValueError(f"{self.folder / shard} ends early: copy or render it again")
+        return data

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reverie.autoencoder.autoencoder import Autoencoder, AutoencoderConfig, Conv
 from reverie.diffusion.flow import mix
-from reverie.layers.precision import Linear, peak_flops
+from reverie.layers.precision import Linear, peak_flops, peak_memory
 from reverie.patches.packing import Pack, Piece, extras_of, pack
 from reverie.patches.positions import token_positions
 from reverie.transformer.dit import Condition, Transformer, TransformerConfig
@@ -83,7 +82,7 @@ def timing(taken: Sequence[float], amounts: dict[str, float], peak: float = 0.0)
     figures = {"ms": _short(1e3 * middle), "fastest_ms": _short(1e3 * min(taken)), "slowest_ms": _short(1e3 * max(taken))}
     for name, amount in amounts.items():
         figures[f"{name}_per_second"] = _short(amount / middle)
-    if peak and "flops" in amounts:
+    if peak:
         figures["share_of_peak"] = round(amounts["flops"] / middle / peak, 3)
     return figures
 
@@ -258,20 +257,6 @@ def memory_grown(config: TransformerConfig, machine: Machine, lengths: Sequence[
 def clip_of(length: int, net: Transformer, machine: Machine) -> tuple[Pack, Condition]:
     """One clip of so many tokens, in planes of 64, and its text."""
     return on(machine.device, pack([piece((length // 64, 8, 8), net.config.token_width)])), texts(net, 1, machine)
-
-
-def peak_memory(device: str) -> int:
-    """Bytes: on CUDA the most that was allocated, else the most that this process held, where Linux or Unix says it, else 0."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated()
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage's figure begins with that of the process that started this one
-        return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    try:
-        import resource
-    except ImportError:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on a Mac, the only Unix that comes here
 
 
 @torch.inference_mode()

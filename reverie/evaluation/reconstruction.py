@@ -96,7 +96,8 @@ def reconstruction_sheet(autoencoder: Autoencoder, footage: Footage, num_clips: 
     for index in range(min(num_clips, len(footage))):
         video = footage.video(index)
         videos += [video, reconstruct(autoencoder, video)]
-        labels += [f"original: {footage.entries[index].captions[0]}", "reconstruction"]
+        entry = footage.entries[index]
+        labels += [f"original: {(entry.captions or (entry.key,))[0]}", "reconstruction"]
     return contact_sheet(videos, labels, columns=6)
 
 

@@ -1,6 +1,6 @@
 """Attention within the clips of a packed sequence, behind one function.
 
-CPU: one call of torch's fused kernel per run of neighbouring clips with equal lengths. No token is padded; only the words that such a run looks at
+CPU: one call of torch's fused kernel (or plain products, where `attend` finds them faster) per run of neighbouring clips with equal lengths. No token is padded; only the words that such a run looks at
 are, to its longest text. CUDA: FlexAttention with a mask of
 clips and times (its results are tested on the CPU; no GPU has run it yet).
 """

@@ -43,7 +43,7 @@ class RMSNorm(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """LayerNorm over the last axis with a weight and, if asked, a bias. On CPUs its backward is one kernel, RMSNorm's is ten."""
+    """LayerNorm over the last axis with a weight and, if asked, a bias. On CPUs its backward is one kernel, RMSNorm's is several."""
 
     def __init__(self, width: int, bias: bool = False, eps: float = 1e-6) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ Weights stay fp32 masters; `Linear` and `Conv` cast them to their input's dtype,
 
 import functools
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,20 @@ def peak_flops(dtype: torch.dtype, device: str = "cpu", side: int = 1536) -> flo
         float((a @ a)[0, 0])  # reading a value waits for the device
         best = min(best, clock() - start)
     return 2 * side**3 / best
+
+
+def peak_memory(device: str = "cpu") -> int:
+    """Bytes: on CUDA the most that was allocated, else the most that this process held, where Linux or Unix says it, else 0."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage's figure begins with that of the process that started this one
+        return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on a Mac, the only Unix that comes here
 
 
 def fast_dtype(device: str = "cpu") -> torch.dtype:

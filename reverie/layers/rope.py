@@ -3,16 +3,15 @@
 import torch
 from torch import Tensor
 
-AXES = (24, 20, 20)  # of 64 head dimensions: time, row, column
 THETA = 10_000.0
 
 
 def rotations(positions: Tensor, head_width: int = 64) -> Tensor:
     """positions [L 3] (t, y, x; any real numbers) -> complex64 [L 1 head_width / 2], the rotation of each pair.
 
-    The head is split 24 : 20 : 20 between the axes, each part rounded to even numbers, the rest going to time.
+    Rows and columns get a third of the head each, rounded down to even numbers, time the rest: 24, 20 and 20 of 64.
     """
-    side = head_width * AXES[1] // sum(AXES) // 2 * 2
+    side = head_width // 6 * 2
     parts = (head_width - 2 * side, side, side)
     angles = []
     for axis, width in enumerate(parts):

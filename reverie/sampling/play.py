@@ -45,8 +45,6 @@ class Play:
 
     def __init__(self, dreamer: Any, prompt: str, *, size: str, fps: float, seed: int, negative_prompt: str, config: SamplerConfig) -> None:
         check_request(prompt, FRAMES, fps)
-        if config.solver != "euler":
-            raise ValueError(f"solver is {config.solver!r}: playing knows euler only")
         self.dreamer, self.config, self.seed, self.fps = dreamer, config, seed, fps
         self.prompt, self.negative_prompt = prompt, negative_prompt
         self.width, self.height = parse_size(size)
@@ -91,11 +89,10 @@ class Play:
             raise ValueError(f"the film has {FRAMES * index} frames: at most {MAX_FRAMES} are allowed")
         network, acted = self.dreamer.transformer, torch.from_numpy(action_rows([action] * FRAMES))
         x = patchify(latent_noise(self.seed, index, self.shape))
-        low, high = self.config.guidance_interval
         for now, after in itertools.pairwise(self.schedule):
             output = network.denoise(self._pack([(x, acted)], len(self.window), now, after), self.condition, self.cache)
             clean = [to_clean(part, x, now, network.config.prediction) for part in output.split(len(x))]
-            value = guide(clean[0], clean[1], self.config.guidance_scale) if len(clean) == 2 and low <= now <= high else clean[0]
+            value = guide(clean[0], clean[1], self.config.guidance_scale) if len(clean) == 2 else clean[0]
             x = step(x, value, now, after)
         self.latents.append(unpatchify(x, (1, *self.plane)))
         self.actions.append(action)

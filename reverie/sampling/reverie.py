@@ -67,10 +67,10 @@ def load_autoencoder(path: Path) -> tuple[Autoencoder, dict[str, Any]]:
     return network.eval(), {**about, "latents": latents_name(about)}
 
 
-def save_autoencoder(path: Path, network: Autoencoder) -> None:
-    """Write an autoencoder; its latents are named by what makes them, so that another decoder of the same latents can take its place."""
+def save_autoencoder(path: Path, network: Autoencoder, latents: str | None = None) -> None:
+    """Write an autoencoder; its latents are named by what makes them (or as they have been named), so that another decoder of the same latents can take its place."""
     tensors = network.state_dict()
-    latents = digest({name: value for name, value in tensors.items() if not name.startswith("decoder.")})
+    latents = latents or digest({name: value for name, value in tensors.items() if not name.startswith("decoder.")})
     save_weights(path, tensors, {"network": "autoencoder", "config": to_dict(network.config), "latents": latents})
 
 

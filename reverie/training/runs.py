@@ -20,7 +20,7 @@ from reverie.config import to_dict
 from reverie.data.latents import LatentClips, cache_latents, plan_cache
 from reverie.data.sampling import CUTS, Packs, check_batch, check_budget, check_crops, crops_at, numbers_of
 from reverie.data.shards import Footage
-from reverie.layers.precision import fast_dtype
+from reverie.layers.precision import fast_dtype, peak_memory
 from reverie.layers.weights import digest, load_weights, save_weights
 from reverie.patches.actions import ACTION_WIDTH
 from reverie.sampling.reverie import Reverie, latents_name, load_autoencoder, save_autoencoder, token_width_of
@@ -31,7 +31,6 @@ from reverie.training.distributed import World, recompute_activations
 from reverie.training.loop import BatchAt, Objective, Sample, Stretch, TrainingConfig, train
 from reverie.training.objectives import TERMS, Cuts, autoencoder_objective, transformer_objective
 from reverie.training.optim import make_optimizers
-from reverie.training.record import peak_memory_gb
 from reverie.training.validation import Validation
 from reverie.transformer.dit import Transformer, TransformerConfig
 
@@ -92,7 +91,7 @@ class Run:
             **self.facts, "parameters": sum(p.numel() for p in self.network.parameters()), "num_steps": self.config.num_steps, "batch_size": self.config.batch_size,
             "processes": world.size, "tokens_per_step": figures["tokens"][0] * parts, "seconds_per_step": round(seconds, 3), "hours": round(seconds * self.config.num_steps / 3600, 2),
             "seconds_to_make_a_batch": round(stretch.accumulate * making, 3),
-            "memory_gb": round(peak_memory_gb(), 2), "checkpoint_gb": round(_state_bytes(self.network) / 1e9, 3), "free_gb": round(_free(self.folder) / 1e9, 1),
+            "memory_gb": round(peak_memory() / 1e9, 2), "checkpoint_gb": round(_state_bytes(self.network) / 1e9, 3), "free_gb": round(_free(self.folder) / 1e9, 1),
         }  # fmt: skip
 
 
@@ -115,11 +114,11 @@ def autoencoder_run(
         return crops_at(footage, range(min(PCA_CLIPS, len(footage))), training.seed + 99)
 
     if decoder_of is None:
-        network = Autoencoder(config)
+        network, latents = Autoencoder(config), None
         facts: dict[str, Any] = {"variance_of_linear_codec": round(network.fit_linear(first_cuts().flatten(0, 1)), 4)}
     else:
         network, before = load_autoencoder(decoder_of)
-        config, facts = network.config, {"decoder_of": before["digest"]}
+        config, latents, facts = network.config, before["latents"], {"decoder_of": before["digest"]}
         network.train().encoder.requires_grad_(False)
     about = {"autoencoder": to_dict(config), "data": footage.digest(), "objective": TERMS["autoencoder"], **({} if decoder_of is None else facts)}
     network.compute_dtype = precision = _precision(folder, training, world)
@@ -146,11 +145,11 @@ def autoencoder_run(
                 with torch.no_grad():
                     codec.fit_normalisation(codec.encode_raw(cuts))
             path = folder / ("autoencoder.safetensors" if codec is done else f"autoencoder-{codec.config.latent_channels}.safetensors")
-            save_autoencoder(path, codec)
+            save_autoencoder(path, codec, latents)
         return path
 
     return Run(
-        network, functools.partial(autoencoder_objective, 3 * counter.get_total_flops()), batch_at, training, folder,
+        network, functools.partial(autoencoder_objective, 3 * counter.get_total_flops() if decoder_of is None else 0), batch_at, training, folder,
         {**about, "precision": str(precision)}, sample, write, {"network": "autoencoder", "clips": len(footage), **facts, "precision": str(precision)},
     )  # fmt: skip
 

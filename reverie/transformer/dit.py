@@ -53,8 +53,8 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         if self.heads < 1 or self.width % self.heads or self.width // self.heads % 4:
             raise ValueError(f"width {self.width} must be a multiple of 4 x heads {self.heads}")
-        if min(self.token_width, self.text_width, self.depth, self.feedforward) < 1:
-            raise ValueError("token_width, text_width, depth and feedforward must be at least 1")
+        if min(self.token_width, self.text_width, self.width, self.depth, self.feedforward) < 1:
+            raise ValueError("token_width, text_width, width, depth and feedforward must be at least 1")
         if self.action_width < 0:
             raise ValueError(f"action_width is {self.action_width}: 0 (none) or more is allowed")
 

@@ -31,7 +31,7 @@ MOV = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 ASPECTS = (Fraction(1, 16), Fraction(16))  # of pixels; what lies outside is an error of the file
 COUNTED = 1 << 26  # bytes: probing counts the packets of files up to this size, of larger ones it believes the container
-MAX_SAMPLES = 1 << 28  # of sound
+MAX_SAMPLES, GAP = 1 << 28, 0.03  # of sound; and the least seconds without it that are no rounding of times
 
 
 def main() -> None:
@@ -248,6 +248,7 @@ class Film:
         self.cut_short = False
         self.samples: list[np.ndarray] = []
         self.sound_start: float | None = None
+        self.heard = 0  # samples
         self.sound_rate, self.sound_damaged = 0, 0
         self.resampler: Any = None
 
@@ -402,9 +403,13 @@ class Film:
                 self.mixed = frame.layout.nb_channels if frame.layout.nb_channels > 2 else 0
                 self.sound_start = float(frame.pts * frame.time_base) if frame.pts is not None else 0.0
                 self.resampler = av.AudioResampler(format="s16", layout="stereo" if self.channels == 2 else "mono", rate=frame.sample_rate)
-            for piece in self.resampler.resample(frame):
-                self.samples.append(piece.to_ndarray().reshape(-1, self.channels))
-        if sum(map(len, self.samples[-1:])) and len(self.samples) % 1000 == 0 and sum(map(len, self.samples)) > MAX_SAMPLES:
+            pieces = [piece.to_ndarray().reshape(-1, self.channels) for piece in self.resampler.resample(frame)]
+            gap = 0 if frame.pts is None else round((float(frame.pts * frame.time_base) - (self.sound_start or 0.0)) * self.sound_rate) - self.heard
+            if GAP * self.sound_rate < gap < MAX_SAMPLES:  # what is missing, or could not be decoded, is silence
+                pieces.insert(0, np.zeros((gap, self.channels), np.int16))
+            self.samples += pieces
+            self.heard += sum(map(len, pieces))
+        if self.heard > MAX_SAMPLES:
             raise ValueError(f"more than {MAX_SAMPLES / self.sound_rate / 60:.0f} minutes of sound: split it with another tool first")
 
     def _send_sound(self, seconds: float) -> None:
@@ -466,7 +471,3 @@ def upright(pixels: np.ndarray, turn: int, mirror: bool) -> np.ndarray:
     if mirror:
         pixels = pixels[:, ::-1]
     return np.rot90(pixels, -turn // 90) if turn else pixels
-
-
-if __name__ == "__main__":
-    main()

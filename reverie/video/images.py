@@ -78,11 +78,11 @@ class Picture:
 
     def _pixels(self) -> np.ndarray:
         image: Image.Image = self.image
-        if image.mode.startswith("I"):  # 16 bits of gray
-            gray = np.asarray(image).astype(np.int64)
-            return np.repeat(((gray.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8)[..., None], 3, -1)
         if self.rotation in TURNED:
             self._note(TURNED[self.rotation])
+        if image.mode.startswith("I"):  # 16 bits of gray
+            gray = np.asarray(ImageOps.exif_transpose(image)).astype(np.int64)
+            return np.repeat(((gray.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8)[..., None], 3, -1)
         transparent = image.has_transparency_data
         image = ImageOps.exif_transpose(image.convert("RGBA" if transparent else "RGB") if image.mode != "CMYK" else image)
         if self.profile:

@@ -6,6 +6,7 @@
 
 import io
 import itertools
+import math
 import os
 import shutil
 import tempfile
@@ -101,7 +102,7 @@ def check_target(path: str | os.PathLike[str], num_frames: int, width: int, heig
     """The path, if a clip of this shape can be written there; ValueError otherwise. For checking before the work."""
     path = Path(path)
     ending, name = path.suffix.lower(), shown(path)
-    if path.name in ("", ".."):
+    if path.name in ("", "..") or path.name.lower() in ENDINGS:
         raise ValueError(f"{name}: name a file, or a new folder for PNGs")
     if ending and ending not in ENDINGS:
         raise ValueError(f"{name}: the ending {path.suffix} is not one of {', '.join(ENDINGS)}, or none for a folder of PNGs")
@@ -110,8 +111,8 @@ def check_target(path: str | os.PathLike[str], num_frames: int, width: int, heig
     if ending in (".mp4", ".webm") and (width % 2 or height % 2):
         codec = "H.264" if ending == ".mp4" else "VP9 here"
         raise ValueError(f"{name}: {codec} needs even sides, this is {width}x{height}; write .mkv, or use {width + width % 2}x{height + height % 2}")
-    if ending == ".gif" and fps is not None and fps > 50:
-        raise ValueError(f"{name}: viewers show a GIF with at most 50 frames per second, this clip has {fps:g}; write .mp4 or .webp")
+    if fps is not None and fps > (most := {".gif": 50, ".webp": 90}.get(ending, math.inf)):
+        raise ValueError(f"{name}: viewers show a {ending} with at most {most} frames per second, this clip has {fps:g}; write .mp4 or .mkv")
     if not ending:
         _check_folder(path)
         if not os.access(path.parent, os.W_OK):
