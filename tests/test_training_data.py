@@ -132,10 +132,11 @@ def test_weights_that_know_no_actions_are_a_start(footage: Path, model_folder: P
     for width in (0, 8):
         config = dataclasses.replace(tiny().transformer, action_width=width)
         values = {name: value for name, value in config.__dict__.items() if value or name != "action_width"}
-        save_weights(tmp_path / f"{width}.safetensors", shaken(Transformer(config)).state_dict(), {**about, "config": values})
+        save_weights(tmp_path / f"{width}.safetensors", shaken(Transformer(config)).state_dict(), {**about, "config": values, "vocabulary": ["zebra"]})
     still = [f"transformer_training.{setting}" for setting in ("num_steps=1", "learning_rate=1e-12", "muon_learning_rate=0", "weight_decay=0")]
     assert main([*transformer(footage, model_folder, tmp_path / "run", *still), "--start", str(tmp_path / "0.safetensors")]) == 0
     before, after = (load_weights(path, "transformer")[0] for path in (tmp_path / "0.safetensors", tmp_path / "run" / "transformer.safetensors"))
+    assert "zebra" in load_weights(tmp_path / "run" / "transformer.safetensors", "transformer")[1]["vocabulary"]  # met before
     assert not bool(after.pop("actions.weight").any())
     assert before.keys() == after.keys() and all(torch.allclose(before[name], after[name], rtol=0, atol=1e-10) for name in before)  # one step at a rate of 1e-12
     assert main([*transformer(footage, model_folder, tmp_path / "other", *still), "--start", str(tmp_path / "8.safetensors")]) == 2

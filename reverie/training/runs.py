@@ -189,6 +189,7 @@ def transformer_run(
             if same[name] != about[name]:
                 raise ValueError(f"{start} was trained with another {name} ({before[name]}): this run has {about[name]}")
         network.load_state_dict(network.state_dict() | weights)
+        vocabulary = sorted({*vocabulary, *before["vocabulary"]})  # words of earlier stretches were met, too
         about["start"] = before["digest"]
 
     cache = f"{about_autoencoder['latents']}-{str(precision).removeprefix('torch.')}"
