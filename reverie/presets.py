@@ -38,7 +38,7 @@ def tiny() -> Preset:
 
 
 def default() -> Preset:
-    """A pair for the second edition of the diorama. The bundled one, of 16 channels, is of an earlier preset: docs/reproduce.md has the commands, the time each takes and the number each reaches."""
+    """A pair for the second edition of the diorama. The bundled one has 16 channels: docs/reproduce.md has the commands, the time each takes and the number each reaches."""
     return Preset(
         autoencoder=AutoencoderConfig(latent_channels=CHANNELS, nested_channels=(16, 24)),
         autoencoder_training=TrainingConfig(num_steps=4000, batch_size=16, learning_rate=7e-4, muon_learning_rate=0.01, decay_share=0.5),

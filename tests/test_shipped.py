@@ -46,8 +46,8 @@ def test_latents_count_only_for_the_frames_that_they_show(dreamer: Reverie, monk
 
 
 def test_the_words_of_the_world_were_met(dreamer: Reverie):
-    """Of version 0: four shapes, eight colours, five kinds of ground."""
-    spoken = "red orange yellow green blue purple white black ball cube cylinder cone snow grass desert night wooden floor rolls slides falls jumps spins stands still left right"
+    """Four shapes, eight colours, six grounds, three times of day."""
+    spoken = "red orange yellow green blue purple white black ball cube cylinder cone snow grass desert night sunset beach street wooden floor rolls slides falls jumps spins stands still left right"
     assert dreamer.unknown_words(spoken) == []
     assert dreamer.unknown_words("Tokyo in neon") == ["tokyo", "neon"]
 
