@@ -73,12 +73,11 @@ def paired(footage: Footage, dreamer: Reverie) -> dict[str, list[Any]]:
 def judge(dreamer: Reverie, told: dict[str, list[Any]]) -> dict[str, Any]:
     """Errors per condition, and how well Chinese is followed, over all levels of noise and where only words can say what moves (above 0.8)."""
     groups = []
-    for seed in SEEDS:
-        for first in range(0, len(told["english"]), GROUP):
-            parts = [told[condition][first : first + GROUP] for condition in CONDITIONS]
-            figures = [transformer_objective(dreamer.encoder, dreamer.transformer, part, seed, "shared")[2] for part in parts]
-            groups.append([[row[name][0] for row in figures] for name in ("error_shared", "error_0.8")])
-    rng, sums = np.random.default_rng(0), np.array(groups)  # [groups, all levels or high ones, conditions]
+    for first in range(0, len(told["english"]), GROUP):
+        parts = [told[condition][first : first + GROUP] for condition in CONDITIONS]
+        figures = [[transformer_objective(dreamer.encoder, dreamer.transformer, part, seed, "shared")[2] for part in parts] for seed in SEEDS]
+        groups.append([[sum(row[n][name][0] for row in figures) for n in range(len(CONDITIONS))] for name in ("error_shared", "error_0.8")])
+    rng, sums = np.random.default_rng(0), np.array(groups)  # [groups, all levels or high ones, conditions]; draws of noise of the same clips are no cases of their own
     result: dict[str, Any] = {"clips": len(told["english"])}
     for n, name in enumerate(("all_levels", "above_0.8")):
         total = sums[:, n].sum(0)

@@ -89,6 +89,8 @@ def small_things(autoencoder: Autoencoder, footage: Footage, num_clips: int, sid
             frame[y : y + side, max(0, place) : place + side] = PALETTE[name]
         back = reconstruct(autoencoder, Video(frames, 8.0)).frames
         for t in (1, 6, 10):
+            if t >= len(back) or places[t] < 0:
+                continue
             seen = back[t, y + 2 : y + side - 2, max(0, places[t]) + 2 : places[t] + side - 2].reshape(-1, 3).mean(0)
             right += min(PALETTE, key=lambda other: float(np.abs(seen - PALETTE[other]).sum())) == name
             total += 1

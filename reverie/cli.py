@@ -290,6 +290,7 @@ def build_parser() -> Parser:
     measures.add_argument("--only", nargs="+", default=[], help="some of the tasks; drift, which takes long, is measured only if it is named here")
     measures.add_argument("--num-cases", type=int, default=None, help="of each task; by default 32, of drift 2")
     measures.add_argument("--quick", action="store_true", help="8 cases of each")
+    measures.add_argument("--seed", type=int, default=None, help="of the scenes: by default those that nothing was chosen by; choose settings with 1001")
     measures.add_argument("--page", type=Path, default=None, help="also write an .html page (table and sheets, nothing chosen) and a .json beside it, after every task")
     measures.add_argument("--model", type=Path, default=None)
     return parser

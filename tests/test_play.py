@@ -214,17 +214,17 @@ def test_the_example_steers(model_folder: Path, tmp_path: Path):
 
 
 def test_the_worlds_own_steered_clips_score_near_the_ceiling_and_tricks_do_not():
-    """Needs MuJoCo and EGL. The whole list gives about 0.85; four sessions have 24 actions, of which chance reads a fifth."""
+    """Needs MuJoCo and EGL. What always shows the same has a fifth at most, since each action counts alike."""
     world = simulated()
     figures = measure_play(world, num_cases=4, num_steps=16)
-    assert figures["recovered"]["share"] >= 0.7 and figures["recovered"]["cases"] == 24
+    assert figures["recovered"]["share"] >= 0.7 and (figures["recovered"]["cases"], figures["recovered"]["readings"]) == (4, 24)
     assert figures["still"]["share"] == 1.0
     steady = figures["steady"]
     assert (steady["frames"], steady["seen"]) == (64, 1.0) and steady["colour_drift"] < 3 and 0.8 < steady["sharpness"] < 1.25
     deaf = measure_play(lambda colour, seed, actions: world(colour, seed, ["left"] * len(actions)), num_cases=2, num_steps=1)
     assert deaf["recovered"]["share"] < 0.5 and deaf["still"]["share"] < 0.3
     frozen = measure_play(lambda colour, seed, actions: np.repeat(world(colour, seed, ["stand"]), len(actions), 0), num_cases=2, num_steps=1)
-    assert frozen["recovered"]["share"] < 0.5 and frozen["still"]["share"] == 1.0
+    assert frozen["recovered"]["share"] <= 0.25 and frozen["still"]["share"] == 1.0
 
 
 def test_drift_is_seen():

@@ -93,12 +93,12 @@ class Truth:
 
     def connect(self, first: Video, second: Video, prompt: str, seconds: float, seed: int) -> Video:
         """The camera pans over from the one to the other, through a third place."""
-        wide = np.concatenate([first.frames[-1], ground(seed + 77, 64), second.frames[0]], 1)
-        return Video(np.concatenate([first.frames, *(wide[None, :, x : x + SIDE] for x in np.linspace(0, SIDE + 64, 10)[1:-1].astype(int)), second.frames]))
+        wide = np.concatenate([first.frames[-1], ground(seed + 77), second.frames[0]], 1)
+        return Video(np.concatenate([first.frames, *(wide[None, :, x : x + SIDE] for x in np.linspace(0, 2 * SIDE, 10)[1:-1].astype(int)), second.frames]))
 
     def blend(self, first: Video, second: Video, prompt: str, seed: int) -> Video:
-        wide = np.concatenate([first.frames, ground(seed + 77, 64)[None].repeat(COUNT, 0), second.frames], 2)
-        return Video(np.stack([frame[:, x : x + SIDE] for frame, x in zip(wide, np.linspace(0, SIDE + 64, COUNT).astype(int), strict=True)]))
+        wide = np.concatenate([first.frames, ground(seed + 77)[None].repeat(COUNT, 0), second.frames], 2)
+        return Video(np.stack([frame[:, x : x + SIDE] for frame, x in zip(wide, np.linspace(0, 2 * SIDE, COUNT).astype(int), strict=True)]))
 
     def fill(self, video: Video, prompt: str, missing: list[int], seed: int) -> Video:
         return video
@@ -219,6 +219,18 @@ def wipe(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:
     return np.stack([np.where(np.arange(first.shape[1])[None, :, None] < first.shape[1] * (k + 1) / (count + 1), last, first) for k in range(count)])
 
 
+def push(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:
+    """The one picture pushes the other out of the frame."""
+    both = np.concatenate([(before if len(before) else after[::-1])[-1], (after if len(after) else before[::-1])[0]], 1)
+    return np.stack([both[:, x : x + both.shape[1] // 2] for x in (both.shape[1] // 2 * np.arange(1, count + 1) // (count + 1))])
+
+
+def blinds(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:
+    """The one picture comes out of the other in stripes."""
+    first, last = (before if len(before) else after[::-1])[-1], (after if len(after) else before[::-1])[0]
+    return np.stack([np.where((np.arange(first.shape[1]) % 16 < 16 * (k + 1) / (count + 1))[None, :, None], last, first) for k in range(count)])
+
+
 class Painted(Trick):
     """Tricks of one task each: the asked colour over all of a mask or of a clip, a mirror outside, one moving clip for every shot and every seed."""
 
@@ -263,8 +275,48 @@ class Sly(Trick):
         return Video(np.concatenate([clip, clip[::-1]] * COUNT)[:COUNT])
 
 
-TRICKS: dict[str, Any] = {made.__name__: Trick(made) for made in (frozen, there_and_back, cross_fade, gray, through_gray, noise, through_a_third, by_one_mixture, wipe)}
-TRICKS |= {"painted": Painted(frozen), "sly": Sly(frozen)}
+class Slier(Sly):
+    """A loop that is the plain clip turned by half, its cut in the middle; the given still, sliding as the thing should; every second shot upside down, every fourth moved; a clip of another tint;
+    the middle colour of each row, and grain, outside."""
+
+    def loop(self, prompt: str, video: Video | None = None, *, seconds: float, seed: int) -> Video:
+        clip = rolling(seed, COLOURS[seed])
+        return Video(np.roll(clip, COUNT // 2, 0) if video is None else np.concatenate([video.frames, *[clip[-4:]] * 4])[:COUNT])
+
+    def animate(self, image: Video, prompt: str, num_frames: int, seed: int) -> Video:
+        return Video(slid(image.frames[0], -2 if seed % 2 == 0 else 2, num_frames))
+
+    def generate(self, prompt: str, seed: int, **how: Any) -> Video:
+        n, shot = COLOURS.index(colour_in(prompt)), seed % len(measures.SHOTS) if how.get("references") else 0
+        clip = rolling(n, COLOURS[n])[:, :: 1 - 2 * (shot % 2)]
+        return Video(np.roll(clip, 30 * (shot % 4 > 1), 1))
+
+    def edit(self, video: Video, prompt: str, strength: float, seed: int) -> Video:
+        frames = rolling(seed, colour_in(prompt)).astype(np.float32)
+        return Video(np.clip(frames * 0.7 + 0.3 * np.float32(PAINTS[colour_in(prompt)]), 0, 255).astype(np.uint8))
+
+    def outpaint(self, video: Video, prompt: str, size: str, left: int, seed: int) -> Video:
+        return Video(rows_outside(video.frames, left, SIDE - left - video.frames.shape[2]))
+
+
+def slid(picture: np.ndarray, step: int, count: int) -> np.ndarray:
+    """The picture [H W 3], moved sideways by `step` pixels per frame: [count H W 3]."""
+    wide = np.pad(picture, [(0, 0), (count * abs(step),) * 2, (0, 0)], mode="edge")
+    return np.stack([wide[:, (count * abs(step) - k * step) :][:, : picture.shape[1]] for k in range(count)])
+
+
+def rows_outside(frames: np.ndarray, left: int, right: int) -> np.ndarray:
+    """The median colour of each row on both sides, with a little grain that stands still."""
+    middle = np.median(frames, (0, 2))[:, None]
+    sides = [middle + np.random.default_rng(n).normal(0, 0.7, (len(middle), width, 3)) for n, width in enumerate((left, right))]
+    one, other = (np.broadcast_to(np.clip(side.round(), 0, 255).astype(np.uint8), (len(frames), *side.shape)) for side in sides)
+    return np.concatenate([one, frames, other], 2)
+
+
+TRICKS: dict[str, Any] = {
+    made.__name__: Trick(made) for made in (frozen, there_and_back, cross_fade, gray, through_gray, noise, through_a_third, by_one_mixture, wipe, push, blinds)
+}
+TRICKS |= {"painted": Painted(frozen), "sly": Sly(frozen), "slier": Slier(frozen)}
 DREAMED = [name for name in measures.MEASURES if name != "play"]  # tests/test_play.py has the tricks of play
 
 
@@ -307,7 +359,7 @@ def test_a_loop_must_hold_a_clip_and_an_image_too_and_be_better_than_the_tricks(
 
 def test_filmed_clips_as_they_are_reach_the_goals_and_no_padding_or_projection_does():
     """On the footage that is measured, not on drawn squares."""
-    cases = measures.film_cases(5)
+    cases = measures.film_cases(5, 1001)
 
     class Filmed(Truth):
         def animate(self, image: Video, prompt: str, num_frames: int, seed: int) -> Video:
@@ -334,6 +386,15 @@ def test_filmed_clips_as_they_are_reach_the_goals_and_no_padding_or_projection_d
         def refine(self, video: Video, prompt: str, size: str, seed: int) -> Video:
             return Sly(frozen).refine(video, prompt, size, seed)
 
+    class Rows(Padded):
+        def outpaint(self, video: Video, prompt: str, size: str, left: int, seed: int) -> Video:
+            return Video(rows_outside(video.frames, left, left))
+
+        def animate(self, image: Video, prompt: str, num_frames: int, seed: int) -> Video:
+            return Video(slid(image.frames[0], -4 if "left" in prompt else 4, num_frames))
+
+    for task in ("animate", "outpaint"):
+        assert measures.missed(task, figures := measures.MEASURES[task](Rows(), cases, [], look_at_all)), (task, figures)  # type: ignore[arg-type]
     for task in ("animate", "extend", "outpaint", "refine"):
         assert measures.missed(task, figures := measures.MEASURES[task](Filmed(), cases, [], look_at_all)) == [], (task, figures)  # type: ignore[arg-type]
     for task in ("outpaint", "refine"):
@@ -348,10 +409,29 @@ def test_intervals_are_those_of_cases_and_of_few_of_them():
     assert measures.missed("fill", {"gap": gain, "rate": {**gain, "gain": 0.5}}) == ["rate -0.48 (at least 0.01)"]
 
 
-def test_one_joint_of_a_loop_that_is_bad_is_seen(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(measures, "joint", lambda frames, place: 3.0 if place % COUNT else 1.0)
-    figures = measures.loop(Truth(), CASES, [], reader)  # type: ignore[arg-type]
-    assert (figures["seam"]["median"], figures["seam_clip"]["median"]) == (1.0, 3.0)
+def test_a_cut_is_seen_wherever_it_stands_in_a_loop():
+    clip = rolling(0, "red")
+    cuts = [measures.cut(np.roll(clip, turn, 0)) for turn in range(COUNT)]
+    assert min(cuts) == pytest.approx(max(cuts))
+    assert min(cuts) > 1.5 > 1.1 > measures.cut(rolling(0, "red", wrap=True))
+
+
+@pytest.mark.parametrize("turned", [np.flipud, np.fliplr, lambda picture: np.roll(picture, 30, 0), lambda picture: np.roll(picture, -24, 1)])
+def test_one_place_stays_that_place_upside_down_mirrored_and_moved(turned: Callable[[np.ndarray], np.ndarray]):
+    picture = ground(3).astype(np.float32)
+    assert measures.alike(picture, turned(picture)) > measures.ALIKE > measures.alike(picture, ground(4).astype(np.float32))
+
+
+def test_a_still_that_slides_carries_its_ground_along():
+    assert measures.carried(rolling(1, "blue")) == 0
+    assert measures.carried(slid(rolling(1, "blue")[0], 3, COUNT)) == 3
+    figures = measures.animate(Slier(frozen), CASES, [], look_at_all)  # type: ignore[arg-type]
+    assert figures["right"]["share"] == 0
+
+
+def test_a_clip_that_is_tinted_all_over_is_not_the_edit_that_was_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(measures, "STRENGTHS", {"strong": 0.9})
+    assert measures.edit(Slier(frozen), CASES, [], look_at_all)["strength_0.9"]["changed"]["share"] == 0  # type: ignore[arg-type]
 
 
 def test_one_clip_that_is_relit_for_every_shot_shows_no_other_place():

@@ -85,9 +85,10 @@ def evaluate_tasks(options: argparse.Namespace) -> dict[str, Any]:
     if options.page and options.page.suffix != ".html":
         raise ValueError(f"{options.page}: a page is an .html")
     look, dreamer = look_by(options.probe), load(options.model)
-    cases = tasks.film_cases(count) if names != ["drift"] else []
+    seed = tasks.SEED if options.seed is None else options.seed
+    cases = tasks.film_cases(count, seed) if names != ["drift"] else []
     figures, sheets, failed = options.so_far, dict[str, Any](), list[str]()  # what is measured outlives whatever stops the rest
-    figures |= {"model": dreamer.digest, "cases": len(cases), "footage": tasks.FOOTAGE, "read_by": str(options.probe or "image processing"), "unfinished": names}
+    figures |= {"model": dreamer.digest, "cases": len(cases), "footage": f"{tasks.FOOTAGE}, seed {seed}", "read_by": str(options.probe or "image processing"), "unfinished": names}
     _write_report(options.page, figures, sheets)  # a page that cannot be written is known before the work
     with progress("measuring") as advance:
         for done, name in enumerate(names, 1):

@@ -4,7 +4,7 @@ Classical image processing and the diorama's own kinematics, no network: the thi
 of actions the one is sought under which a driven car would have been seen there (a beam search over actions, heading, speed and the
 camera's elevation). The world's own steered clips, judged in the same way, are the ceiling of this reading.
 
-Every session begins with two actions `forward`, which are not judged: they show which way is forward.
+Every session begins with `forward` and `back`, which are not judged: they show which way is forward.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +19,8 @@ from reverie.patches.actions import ACTIONS
 
 Player = Callable[[str, int, Sequence[str]], np.ndarray]  # (colour of the car, seed, an action per latent) -> frames uint8 [T H W 3]
 FPS = 8.0
-OPENING = ("forward", "forward")
+OPENING = ("forward", "back")
 JUDGED = 6  # actions of a session after the opening
-DRAWN = (0.15, 0.25, 0.25, 0.25, 0.1)  # how often each action is drawn: back and stand remain where others would lead away
 ROOM = 2.6  # metres from the middle that a still camera sees well
 TURN = 1.4  # radians per second of a car that turns
 BRAKE = 0.12  # seconds in which its speed follows an action
@@ -111,12 +110,12 @@ def read_actions(places: np.ndarray) -> list[str]:
 
 
 def sessions(count: int) -> Iterator[tuple[str, int, list[str]]]:
-    """(colour, seed, actions): the opening and JUDGED actions, each drawn among those that keep a car within ROOM of where it began."""
+    """(colour, seed, actions): the opening and JUDGED actions, each drawn, all as often, among those that keep a car within ROOM of where it began: `stand` comes most, where others lead away."""
     for seed in range(count):
         rng = np.random.default_rng(seed)
         words: list[str] = []
         while len(words) < len(OPENING) + JUDGED:
-            word = OPENING[len(words)] if len(words) < len(OPENING) else str(rng.choice(ACTIONS, p=DRAWN))
+            word = OPENING[len(words)] if len(words) < len(OPENING) else str(rng.choice(ACTIONS))
             car = Cars(np.array([[0, 0, 0, 0, 1.9, 0, 0]], np.float64))
             for action in [ACTIONS.index(done) for done in [*words, word] for _ in range(FRAMES)]:
                 car.drive(np.array([action]))
@@ -128,7 +127,7 @@ def sessions(count: int) -> Iterator[tuple[str, int, list[str]]]:
 def measure_play(player: Player, num_cases: int = 32, num_steps: int = 200) -> dict[str, Any]:
     """What a player of the world does as it is told: two figures with their intervals (95%), and how steady it is, under seeds 0, 1, ...
 
-    recovered: the share of judged actions that are read from the film, in all and per action (chance: a fifth). still: the share of half
+    recovered: the share of judged actions that are read from the film, per action, and the mean of these five (what always shows the same has a fifth). still: the share of half
     seconds under `stand`, the first excepted, in which the thing moves less than 1% of the picture's height. steady: `num_steps` turns to the left
     on the spot: in how many frames of the last quarter it is still seen, how far colours drift (of 255), sharpness at the end over the beginning.
     """
@@ -137,15 +136,16 @@ def measure_play(player: Player, num_cases: int = 32, num_steps: int = 200) -> d
         read = read_actions(places_of(player(colour, seed, actions)))
         for asked, found in list(zip(actions, read, strict=True))[len(OPENING) :]:
             right[asked].append(asked == found)
-    still: list[bool] = []
+    still: list[list[bool]] = []
     for seed in range(max(1, num_cases // 4)):
         places = places_of(player(list(HUES)[seed % len(HUES)], seed, [*OPENING, *["stand"] * 5]))
         steps = np.linalg.norm(places[FRAMES::FRAMES] - places[:-FRAMES:FRAMES], axis=1)[len(OPENING) + 1 :]
-        still += [bool(step < 0.01) for step in steps]  # a lost thing (nan) is no still one
-    every = [hit for hits in right.values() for hit in hits]
+        still.append([bool(step < 0.01) for step in steps])  # a lost thing (nan) is no still one
+    per_action = {word: round(float(np.mean(hits)), 3) for word, hits in right.items() if hits}
+    recovered = by_case(float(np.mean([*per_action.values()])), num_cases, sum(map(len, right.values())))
     return {
-        "recovered": {**share(every), "per_action": {word: round(float(np.mean(hits)), 3) for word, hits in right.items() if hits}},
-        "still": share(still), "steady": steadiness(player("red", 0, ["left"] * num_steps)),
+        "recovered": {**recovered, "per_action": per_action}, "still": by_case(float(np.mean(still)), len(still), sum(map(len, still))),
+        "steady": steadiness(player("red", 0, ["left"] * num_steps)),
     }  # fmt: skip
 
 
@@ -165,6 +165,12 @@ def share(right: Sequence[bool]) -> dict[str, Any]:
     """A share with its interval."""
     low, high = wilson(sum(right), len(right))
     return {"share": round(sum(right) / len(right), 3), "interval": [round(low, 3), round(high, 3)], "cases": len(right)}
+
+
+def by_case(part: float, cases: int, readings: int) -> dict[str, Any]:
+    """A share of several readings of each case, with the interval of as many cases as there are: readings of one case say the same thing several times."""
+    low, high = wilson(part * cases, cases)
+    return {"share": round(part, 3), "interval": [round(low, 3), round(high, 3)], "cases": cases, "readings": readings}
 
 
 def dreamed(dreamer: Any, size: str = "128x128") -> Player:

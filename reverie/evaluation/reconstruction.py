@@ -28,7 +28,7 @@ def reconstruct(autoencoder: Autoencoder, video: Video) -> Video:
 def evaluate_reconstruction(autoencoder: Autoencoder, footage: Footage, num_clips: int) -> dict[str, float]:
     """Means over clips; of the first four also what a tenth of the clips does not reach (NAME_p10).
 
-    psnr: dB, of all pixels; moving_psnr: of those that change by more than 6/255; ms_ssim: of luma, 1 is equal (Wang 2003);
+    psnr: dB, of all pixels; moving_psnr: of those that change by more than 6/255, over the clips (moving_clips) that have some; ms_ssim: of luma, 1 is equal (Wang 2003);
     gmsd: of luma, 0 is equal (arXiv 1308.3052); joint: the change between neighbouring frames at borders of groups over that inside of
     them, as a share of the same in the originals, over all clips together (1: no joint to be seen).
     """
@@ -51,7 +51,7 @@ def evaluate_reconstruction(autoencoder: Autoencoder, footage: Footage, num_clip
             change = np.abs(np.diff(shown.astype(np.float32), axis=0)).mean((1, 2, 3))
             border = np.arange(1, len(shown)) % FRAMES == 0
             changes[which] += [[change[border].sum(), border.sum()], [change[~border].sum(), (~border).sum()]]
-    figures = {"clips": float(len(found["psnr"]))}
+    figures = {"clips": float(len(found["psnr"])), "moving_clips": float(len(found["moving_psnr"]))}
     for name, values in found.items():
         if values:
             figures |= {name: float(np.mean(values)), f"{name}_p10": float(np.percentile(values, 90 if name == "gmsd" else 10))}
