@@ -126,9 +126,9 @@ def test_a_mask_may_move(dreamer: Reverie, tmp_path: Path, monkeypatch: pytest.M
     assert "the mask is [5, 32, 48]: [9 or 1, 32, 48] is needed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("fps", [24000 / 1001, 30000 / 1001, 8.0, 7.3])
+@pytest.mark.parametrize("fps", [24000 / 1001, 30000 / 1001, 8.0, 7.3, 30.0])
 def test_the_seconds_that_a_refusal_names_can_be_used(fps: float):
-    for seconds in (1.0, 59.99, 299.123):
+    for seconds in (1.0, 59.99, 100.0767, 299.123):
         try:
             tasks.num_frames_of(seconds, fps)
         except ValueError as error:

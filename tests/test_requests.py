@@ -451,9 +451,9 @@ def test_pictures_say_who_is_to_be_seen(model_folder: Path, tmp_path: Path, caps
     monkeypatch.chdir(tmp_path)
     made_clip(1, frames=1, width=48, height=96).save("who.png")
     how, model = ["--num-steps", "2", "--json"], ["--model", str(model_folder)]
-    assert main(["generate", "a cone", "--seconds", "1", "--size", "48x32", "--reference", "who.png", "-o", "a.mkv", *how, *model]) == 0
+    assert main(["generate", "a cone", "--seconds", "1", "--size", "48x96", "--reference", "who.png", "-o", "a.mkv", *how, *model]) == 0
     dreamer, who = reverie.load(model_folder), reverie.read(Path("who.png"))
-    made, settings = reverie.read(Path("a.mkv")), {"seconds": 1, "size": "48x32", "num_steps": 2}
+    made, settings = reverie.read(Path("a.mkv")), {"seconds": 1, "size": "48x96", "num_steps": 2}
     assert np.array_equal(made.frames, dreamer.generate("a cone", references=[who], **settings).frames)
     assert not np.array_equal(made.frames, dreamer.generate("a cone", **settings).frames)
     assert main(["animate", "who.png", "a cone", "--num-frames", "9", "--reference", "who.png", "-o", "b.mkv", *how, *model]) == 0
@@ -461,5 +461,7 @@ def test_pictures_say_who_is_to_be_seen(model_folder: Path, tmp_path: Path, caps
         capsys.readouterr()
         assert main(["rerun", f"{name}.mkv", "-o", f"{name}-again.mkv", *model, "--json"]) == 0
         assert json.loads(capsys.readouterr().out.splitlines()[-1])["same_frames"]
+    assert main(["generate", "a cone", "--size", "64x32", "--reference", "who.png", "-o", "c.mkv", *how, *model]) == 2
+    assert "the reference is 48x96, the film 64x32: cut it to the same shape" in capsys.readouterr().err
     assert main(["generate", "a cone", "--reference", "nobody.png", "-o", "c.mkv"]) == 2
     assert "nobody.png" in capsys.readouterr().err and not Path("c.mkv").exists()

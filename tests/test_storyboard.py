@@ -228,6 +228,13 @@ def test_shots_and_subjects_written_in_other_ways_of_toml():
     assert storyboard.parse('size = "0128X128"\n[[ shot ]]  # first\nseconds = 1\nprompt = "a ball"').size == "128x128"
 
 
+def test_a_film_that_is_too_long_is_refused_with_the_line_of_the_shot_that_makes_it_so():
+    shot = '[[shot]]\nseconds = 50\nprompt = "a ball"\n'
+    assert sum(one.num_frames for one in storyboard.parse(f"fps = 60\n{2 * shot}").shots) == 6000
+    with pytest.raises(ValueError, match=r"line 9: .*the film has 9000 frames with this shot: at most 7200 are allowed, 120 seconds at 60 fps"):
+        storyboard.parse(f"fps = 60\n{3 * shot}")
+
+
 FILES = """size = "48x32"
 subjects = {hero = {words = "a red ball", image = "i.png"}, other = {words = "a cone", clip = "a.mkv"}}
 [[shot]]
@@ -248,7 +255,7 @@ prompt = "a cone"
     ("change", "message"),
     [
         (lambda folder: (folder / "i.png").unlink(), "film.toml, line 2: .*i.png: no such file"), (lambda folder: (folder / "s.png").unlink(), "film.toml, line 9: .*s.png: no such file"), (lambda folder: (folder / "s.png").write_text("no"), "film.toml, line 9: .*s.png"),
-        (lambda folder: clip(1, "48x48").save(folder / "i.png"), "film.toml, line 2: i.png is 48x48, the storyboard 48x32: cut"), (lambda folder: clip(1, "96x64").save(folder / "s.png"), "film.toml, line 9: s.png is 96x64, the storyboard 48x32"),
+        (lambda folder: clip(1, "48x48").save(folder / "i.png"), "film.toml, line 2: i.png is 48x48, the film 48x32: cut"), (lambda folder: clip(1, "96x64").save(folder / "s.png"), "film.toml, line 9: s.png is 96x64, the storyboard 48x32"),
         (lambda folder: clip(4, "64x32").save(folder / "a.mkv"), "film.toml, line 2: a.mkv is 64x32"), (lambda folder: dataclasses.replace(clip(4), fps=24.0).save(folder / "a.mkv"), "film.toml, line 12: a.mkv has 24 frames per second, the storyboard 8"),
     ],
 )  # fmt: skip

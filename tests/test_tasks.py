@@ -19,7 +19,7 @@ from reverie.sampling.canvas import consistent
 from reverie.sampling.recut import recut
 from reverie.sampling.reverie import Reverie
 from reverie.sampling.sampler import SamplerConfig, noise_of, sample, tiles_of, views
-from reverie.sampling.stream import Context, Journal, Windows, num_windows
+from reverie.sampling.stream import Context, Journal, Windows, _lock, num_windows
 from reverie.video import Audio, Video
 
 FAST = {"num_steps": 2, "seed": 3}
@@ -72,6 +72,7 @@ def test_a_long_clip_is_dreamed_in_windows_that_hand_latents_on(dreamer: Reverie
         ([0, 1, 0, 0, 0, 0, 0, 1], [(0, 5), (5, 8)]),
         ([0] * 4 + [1] * 3 + [0] * 4, [(2, 6), (4, 9)]),
         ([0] * 4 + [1] * 6 + [0] * 4, [(2, 7), (5, 9), (7, 12)]),
+        ([1] + [0] * 5 + [1] * 3 + [0] * 2, [(7, 11), (4, 9), (0, 3)]),  # backward, too, no gap is filled by a window that does not see its other side
     ],
 )
 def test_windows_see_what_was_finished_and_change_nothing_that_is_kept(strength: list[int], seen: list[tuple[int, int]]):
@@ -182,8 +183,11 @@ def test_frames_come_as_they_get_final_and_the_journal_goes_on(dreamer: Reverie,
     again.close()
     last = Journal(tmp_path / "j", {"a": 1})
     assert len(last.filled) == 4
+    stale = open(tmp_path / "j", "ab")  # noqa: SIM115  (a run that opened the file just before it went)
     last.close(remove=True)
     assert list(tmp_path.iterdir()) == []
+    with stale, pytest.raises(ValueError, match="has just finished it: start again"):
+        _lock(stale, tmp_path / "j")
 
 
 def test_a_journal_ends_where_it_is_damaged(tmp_path: Path):
@@ -284,10 +288,31 @@ def test_filled_frames_leave_the_others_alone(dreamer: Reverie):
     assert np.array_equal(faster.frames[::3], video.frames)
 
 
+def test_latents_are_not_used_for_frames_that_were_painted_over_or_cut(dreamer: Reverie, monkeypatch: pytest.MonkeyPatch):
+    """A thing that was painted out must not come back; a lead's copies are no reason to encode anew."""
+    ours = dreamer.generate("a ball", num_frames=8, size="64x64", **FAST)
+    still = dreamer.generate("a ball", num_frames=1, size="64x64", **FAST)
+    assert ours.latents is not None and still.latents is not None
+    said = {0: ours.latents, 3: still.latents}
+    monkeypatch.setattr(dreamer.autoencoder, "preview", lambda latents: preview)
+    for video, lead in ((ours, 0), (still, 3)):
+        frames = np.concatenate([video.frames[:1]] * lead + [video.frames])
+        blocks = frames.reshape(-1, 4, 8, 8, 8, 8, 3).mean((1, 3, 5)) / 127.5 - 1
+        preview = torch.from_numpy(blocks).permute(3, 0, 1, 2)[None].float()
+        assert np.array_equal(dreamer.encode(video, lead).numpy(), said[lead])
+    preview = torch.from_numpy(ours.frames.reshape(2, 4, 8, 8, 8, 8, 3).mean((1, 3, 5)) / 127.5 - 1).permute(3, 0, 1, 2)[None].float()
+    painted = ours.frames.copy()
+    painted[:4, 8:16, 8:16] = (preview[0, :, 0, 1, 1].numpy() + 1) * 127.5 + 50  # 0.4 of a range of 2 in one block of 64, 0.05 over all
+    assert not np.array_equal(dreamer.encode(dataclasses.replace(ours, frames=painted)).numpy(), said[0])
+    cut = dreamer.encode(dataclasses.replace(ours, frames=ours.frames[:, :32, :32]))
+    assert cut.shape == (16, 2, 4, 4)
+
+
 def test_an_edit_of_strength_zero_is_the_input(dreamer: Reverie):
     video = clip(9)
     assert np.array_equal(dreamer.edit(video, "a cube", strength=0, **FAST).frames, video.frames)
     assert not np.array_equal(dreamer.edit(video, "a cube", strength=0.5, **FAST).frames, video.frames)
+    assert np.array_equal(dreamer.inpaint(video, np.ones((1, *video.frames.shape[1:3]), bool), "a cube", strength=0, **FAST).frames, video.frames)
 
 
 def test_outside_of_the_mask_and_of_the_old_frame_every_pixel_is_kept(dreamer: Reverie):

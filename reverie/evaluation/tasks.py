@@ -278,7 +278,7 @@ def _transition(clips: Sequence[tuple[np.ndarray, ...]]) -> Figures:
     """(frames from the first scene to the last, perhaps what each would be of either): is every frame one coherent scene? doubleness: cross-fades, also through third pictures;
     two_places: wipes; largest_step: over the change from the first to the last frame, hard cuts (1); weakest: the sharpness of the flattest frame over that of the flatter end, fades through gray.
     """
-    shown = [(f[1:-1], *([end[1:-1] for end in ends] or [[f[0]] * (len(f) - 2), [f[-1]] * (len(f) - 2)])) for f, *ends in clips]
+    shown = [(f[1:-1], *([end[1:-1] for end in ends] or [np.broadcast_to(end, f[1:-1].shape) for end in (f[0], f[-1])])) for f, *ends in clips]
     return {
         "two_places": _median([two_places(*clip) for clip in shown]),
         "doubleness": _median([doubleness(*clip) for clip in clips]),

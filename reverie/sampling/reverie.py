@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reverie.sampling.play import Play
 
 BUNDLED = Path(__file__).parent.parent / "weights"
-STRAYED = 0.08  # of a range of 2: latents whose colours are further than this from the frames are of other frames (docs/log.md)
+STRAYED = (0.08, 0.3)  # of a range of 2: latents whose colours are further than this from the frames, in all or in one block, are of other frames (docs/log.md)
 PICTURE_AREA = 480 * 480  # pixels: larger pictures are animated at about this area unless a size is asked for; 4 times the time of a draft alone
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 CANVAS_SETTINGS = ("seed", "negative_prompt", "variation", "other_seed")
@@ -152,7 +152,7 @@ class Reverie:
     def encode(self, video: Video, lead: int = 0) -> Tensor:
         """The latents [C t h w] of a video with `lead` copies of its first frame in front: its own, if this model made it and they still show it, else encoded."""
         made_here = video.latents is not None and video.metadata.get("model") == self.digest and video.metadata.get("lead", 0) == lead
-        if made_here and self._strayed(video, lead) < STRAYED:
+        if made_here and self._strayed(video, lead) < 1:
             return torch.from_numpy(video.latents)
         frames, latents = np.concatenate([video.frames[:1]] * lead + [video.frames]), []
         with torch.inference_mode():
@@ -161,12 +161,12 @@ class Reverie:
         return torch.cat(latents, 1)
 
     def _strayed(self, video: Video, lead: int) -> float:
-        """How far, on a scale of 2, the mean colours of the frames' blocks are from what the video's latents say of them: of the latent, all of
-        whose frames are there, where they are furthest.
+        """How far the mean colours of the frames' blocks are from what the video's latents say of them, over what is allowed (STRAYED): of the latent, all of whose frames are there,
+        where they are furthest, in all and, since a thing that was painted out hardly changes that, in one block. (Not of a lead: its copies need not be what its latent shows.)
         """
         assert video.latents is not None
         height, width = (side // SPATIAL for side in video.frames.shape[1:3])
-        if video.latents.shape[1] != -(-(lead + video.num_frames) // FRAMES) or video.latents.shape[2] < height or video.latents.shape[3] < width:
+        if video.latents.shape != self._blank(video, lead).shape:
             return math.inf
         far = 0.0
         with torch.inference_mode():
@@ -174,7 +174,8 @@ class Reverie:
         for n, colours in enumerate(said[: max(1, (lead + video.num_frames) // FRAMES)]):
             group = video.frames[(np.arange(FRAMES) + FRAMES * n - lead).clip(0, video.num_frames - 1), : height * SPATIAL, : width * SPATIAL]
             blocks = group.reshape(FRAMES, height, SPATIAL, width, SPATIAL, 3).mean((0, 2, 4)) / 127.5 - 1
-            far = max(far, float(np.square(blocks - colours).mean() ** 0.5))
+            errors = np.square(blocks - colours).mean(-1)
+            far = max(far, float(errors.mean() ** 0.5) / STRAYED[0], float(errors.max() ** 0.5) / STRAYED[1] if n or not lead else 0.0)
         return far
 
     def generate(
@@ -266,10 +267,7 @@ class Reverie:
 
     def outpaint(self, video: Video, prompt: str, *, size: str, left: int | None = None, top: int | None = None, **settings: Unpack[Settings]) -> Video:
         """A larger frame around a clip, which is kept, in the middle or at (left, top)."""
-        width, height = tasks.parse_size(size)
-        around = tasks.outpaint(video, prompt, encode=self._blank, width=width, height=height, left=left, top=top, seed=0).given
-        assert around is not None  # the frame and the hole in it, which a draft shrinks together
-        padded, mask = Video(around.frames, video.fps), ~around.keep[:1]
+        padded, mask = tasks.padded(video, *tasks.parse_size(size), left, top)  # the frame and the hole in it, which a draft shrinks together
         return with_sound(self._dream("outpaint", tasks.inpaint, settings, padded, mask, prompt, encode=self.encode), [(0, video)])
 
     def refine(self, video: Video, prompt: str | None = None, *, size: str, strength: float = tasks.REFINE, **settings: Unpack[Settings]) -> Video:
@@ -298,11 +296,11 @@ class Reverie:
         canvas_settings = {name: settings[name] for name in CANVAS_SETTINGS if name in settings}  # type: ignore[literal-required]
         sampler_settings = {name: settings[name] for name in SAMPLER_SETTINGS if name in settings}  # type: ignore[literal-required]
         config = SamplerConfig(**sampler_settings)
-        unknown = set(settings) - {*CANVAS_SETTINGS, *SAMPLER_SETTINGS, "progress", "watch", "references", "context", "announce", "journal"}
+        unknown = set(settings) - set(Settings.__annotations__)
         if unknown:
             raise TypeError(f"{task}: no setting called {sorted(unknown)[0]!r}; there are {', '.join(Settings.__annotations__)}")
         rest = {"seed": 0, "other_seed": canvas_settings.get("seed", 0) + 1, "window": self.window, "about": {"task": task}, **canvas_settings}
-        plan = [Video(np.broadcast_to(np.uint8(0), value.frames.shape), value.fps) if task == "refine" and isinstance(value, Video) else value for value in given]
+        plan = [Video(np.broadcast_to(np.uint8(0), value.frames.shape), value.fps) if task in ("refine", "fill") and isinstance(value, Video) else value for value in given]
         full = make(*plan, **{**how, **({"encode": self._blank} if "encode" in how else {})}, **rest)  # takes no memory for what is not yet known to fit
         if max(full.width, full.height) > tasks.SIDES[1]:
             raise ValueError(f"{task} at {full.width}x{full.height}: sides of at most {tasks.SIDES[1]} pixels are made; scale it down first")
@@ -325,9 +323,10 @@ class Reverie:
         if "announce" in settings:
             settings["announce"]([canvas, planned], config)
         first, last = (num_windows(part, context) * config.num_steps for part in (canvas, planned))
+        known = make(given, {**how, **({"encode": self._blank} if "encode" in how else {})})  # as `full`, with what was given
         draft = self.film([canvas], config, progress and (lambda done, _: progress(done, first + last)), context, settings.get("watch"), settings.get("journal"))[0]
         about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
-        large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, given=full.given, seed=full.seed, about=about)
+        large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, given=known.given, seed=full.seed, about=about)
         same = ("prompts", "prompt_ids", "window", "period", "negative_prompt", "variation", "other_seed")
         large = replace(large, **{name: getattr(full, name) for name in same})
         plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
@@ -335,8 +334,10 @@ class Reverie:
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
 
     def referring(self, canvas: Canvas, settings: Settings) -> Canvas:
-        """The canvas with the first frames of settings["references"], at its size, as context."""
-        stills = [Video(picture.frames[:1]) for picture in settings.get("references", ())]
+        """The canvas with the first frames of settings["references"], at its size, as context. ValueError for one of another shape."""
+        stills = [picture.cut(0, 1) for picture in settings.get("references", ())]
+        for still in stills:
+            tasks.check_shape(still, canvas.width, canvas.height, "the reference")
         known = [self.encode(tasks.resized(still, canvas.width, canvas.height), IMAGE_LEAD) for still in stills]
         return tasks.with_references(canvas, known) if known else canvas
 
@@ -497,7 +498,7 @@ def fit(image: Video, size: str | None = None) -> Video:
 def _prompts(video: Video) -> Sequence[str]:
     """The words that a clip remembers, in the order of its shots."""
     words = video.metadata.get("prompt", "")
-    return words if isinstance(words, list) and words else [str(words)]
+    return [str(word) for word in words] if isinstance(words, list) and words else [str(words)]
 
 
 def _spared(canvas: Canvas, memory: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from reverie.sampling.canvas import Canvas
 from reverie.sampling.recut import with_sound
 from reverie.sampling.sampler import SamplerConfig
 from reverie.sampling.stream import num_windows
-from reverie.sampling.tasks import check_request, num_frames_of, parse_size, resized
+from reverie.sampling.tasks import MAX_FRAMES, check_request, check_shape, num_frames_of, parse_size, resized
 from reverie.video import Video, read, shown
 
 
@@ -99,6 +99,11 @@ def parse(text: str, name: str = "storyboard") -> Storyboard:
     made = tuple(_shot(shot, start, board, subjects) for start, shot in zip(starts, shots, strict=True))
     if made[0].continues:
         raise board.wrong("continues", starts[0], "the first shot has none before it to continue")
+    for start, total in zip(starts, accumulate(shot.num_frames for shot in made), strict=True):
+        if total > MAX_FRAMES:
+            raise board.wrong(
+                "seconds", start, f"the film has {total} frames with this shot: at most {MAX_FRAMES} are allowed, {MAX_FRAMES / board.fps:g} seconds at {board.fps:g} fps"
+            )
     return replace(board, shots=made)
 
 
@@ -174,10 +179,9 @@ def with_files(board: Storyboard, folder: Path) -> Storyboard:
         with board.blamed(kind, item.line):
             video = read(folder / name, 1 if item.image else None)
             notes.extend(f"{shown(name)}: {text}" for text in video.notes)
-            (high, wide), middle = video.frames.shape[1:3], video.num_frames // 2
             if isinstance(item, Subject):
-                if abs(width * high - height * wide) > max(wide, high) / 2 + max(width, height) / 2:
-                    raise ValueError(f"{shown(name)} is {video.size}, the storyboard {board.size}: cut it to the same shape")
+                check_shape(video, width, height, shown(name))
+                middle = video.num_frames // 2
                 return resized(video.cut(middle, middle + 1), width, height)
             if video.size != board.size:
                 raise ValueError(f"{shown(name)} is {video.size}, the storyboard {board.size}: refine, outpaint or cut it to that size")

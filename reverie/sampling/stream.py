@@ -88,7 +88,10 @@ class Windows:
         if self._backward:
             end = min(total, last + 1 + recent)
             anchored = self.context.anchor and end < total
-            return slice(max(0, end - window + anchored), end), [total - 1][:anchored]
+            start = max(0, end - window + anchored)
+            if 0 < start < last and self._todo[start] and not self._todo[start - 1]:
+                start += 1  # as below
+            return slice(start, end), [total - 1][:anchored]
         start = max(0, first - recent)
         anchored = self.context.anchor and start > 0
         stop = min(total, start + window - anchored)
@@ -128,6 +131,10 @@ def _lock(file: BinaryIO, path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ValueError(f"{path}: another run is writing it just now") from None
+    except OSError:  # a file system without locks: as on Windows
+        return
+    if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+        raise ValueError(f"{path}: another run has just finished it: start again")
 
 
 class Journal:
@@ -194,7 +201,9 @@ class Journal:
         self._write(self.HEAD.pack(*filled.shape, zlib.crc32(body)) + body)
 
     def close(self, remove: bool = False) -> None:
-        """The file stays for the next run, or goes."""
-        self._file.close()
+        """The file stays for the next run, or goes: before the lock does, or another run would write a file that has no name any more (not so on Windows, which keeps open files)."""
+        if os.name == "nt":
+            self._file.close()
         if remove:
             self.path.unlink(missing_ok=True)
+        self._file.close()

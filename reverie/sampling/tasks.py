@@ -42,7 +42,7 @@ def num_frames_of(seconds: float, fps: float, groups_of: int = 1) -> int:
     if not (math.isfinite(seconds * fps) and seconds > 0 and fps > 0):
         raise ValueError(f"{seconds} seconds at {fps} fps: both must be positive numbers")
     count = seconds * fps
-    if abs(count - round(count)) > 1e-4 or round(count) < 1 or round(count) % groups_of:  # eight digits of the seconds are as exact as that
+    if abs(count - round(count)) > 1e-4 or round(count) < 1 or round(count) % groups_of:  # ten digits of the seconds are as exact as that
         what = "a whole number" if groups_of == 1 else f"whole groups of {groups_of}"
         raise ValueError(f"{seconds} seconds at {fps:g} fps are {count:g} frames, not {what}: use {_nearest(count, groups_of, fps)} seconds")
     return round(count)
@@ -51,7 +51,7 @@ def num_frames_of(seconds: float, fps: float, groups_of: int = 1) -> int:
 def _nearest(count: float, groups_of: int, fps: float) -> str:
     """The whole groups around so many frames, in seconds, for those who asked for a part of one."""
     below = math.floor(count / groups_of)
-    return " or ".join(f"{groups * groups_of / fps:.8g}" for groups in (below, below + 1) if groups)
+    return " or ".join(f"{groups * groups_of / fps:.10g}" for groups in (below, below + 1) if groups)
 
 
 def parse_size(size: str) -> tuple[int, int]:
@@ -79,6 +79,8 @@ def parse_strength(text: str) -> float:
 
 def check_request(prompt: str, num_frames: int, fps: float) -> None:
     """ValueError unless there are words, a possible number of frames and a possible rate."""
+    if not prompt.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        raise ValueError("the prompt has bytes that are no letters: write it in UTF-8")
     if not prompt.strip():
         raise ValueError("the prompt is empty: say what is to be seen, for example 'a red ball rolls to the left in the snow'")
     if not 0.1 <= fps <= 240:
@@ -95,8 +97,15 @@ def whole_groups(num_frames: int, fps: float, what: str) -> int:
 
 
 def _same_frame(first: Video, second: Video) -> None:
-    if first.size != second.size or first.fps != second.fps:
+    if first.size != second.size or abs(first.fps - second.fps) > 1e-3:  # 24000 / 1001 is written as 23.976
         raise ValueError(f"the clips are {first.size} at {first.fps:g} fps and {second.size} at {second.fps:g} fps: both must have the same size and rate")
+
+
+def check_shape(picture: Video, width: int, height: int, what: str) -> None:
+    """ValueError unless the picture, brought to this size, is not stretched by more than a pixel."""
+    high, wide = picture.frames.shape[1:3]
+    if abs(width * high - height * wide) > max(wide, high) / 2 + max(width, height) / 2:
+        raise ValueError(f"{what} is {picture.size}, the film {width}x{height}: cut it to the same shape")
 
 
 # -- the parts of a canvas -----------------------------------------------------------------------------------------------
@@ -174,7 +183,7 @@ def images_to_video(images: Sequence[tuple[Video, int]], prompt: str, *, encode:
     lead = IMAGE_LEAD if 0 in places else 0
     height, width = first.frames.shape[1:3]
     frames, keep = np.zeros((num_frames, height, width, 3), np.uint8), np.zeros(num_frames, bool)
-    known = {place: encode(Video(image.frames[:1], fps), IMAGE_LEAD) for image, place in images}
+    known = {place: encode(dataclasses.replace(image.cut(0, 1), fps=fps), IMAGE_LEAD) for image, place in images}
     for image, place in images:
         frames[place], keep[place] = image.frames[0], True
     latents = _zeros(next(iter(known.values())), -(-(num_frames + lead) // FRAMES))
@@ -258,7 +267,7 @@ def blend(first: Video, second: Video, prompt: str, *, encode: Encode, strength:
     check_request(prompt, num_frames, first.fps)
     if num_frames <= FRAMES:
         raise ValueError(f"the clips have {num_frames} frames in common: more than {FRAMES} are needed for one to become the other")
-    a, b = (encode(Video(video.frames[:num_frames], video.fps), 0) for video in (first, second))
+    a, b = (encode(video.cut(0, num_frames), 0) for video in (first, second))
     ramp = torch.linspace(0, 1, a.shape[1])
     keep = np.zeros(num_frames, bool)
     keep[[0, -1]] = True
@@ -289,15 +298,22 @@ def raise_rate(video: Video, factor: int, prompt: str, *, encode: Encode, **rest
     num_frames = (video.num_frames - 1) * factor + 1
     check_request(prompt, num_frames, video.fps * factor)
     keep = np.arange(num_frames) % factor == 0
-    frames = np.zeros((num_frames, *video.frames.shape[1:]), np.uint8)
-    frames[keep] = video.frames
+    frames = np.broadcast_to(np.uint8(0), (num_frames, *video.frames.shape[1:]))
+    if not _planned(video.frames):
+        frames = frames.copy()
+        frames[keep] = video.frames
     return _between(frames, keep, prompt, encode, video.fps * factor, **rest)
+
+
+def _planned(frames: np.ndarray) -> bool:
+    """Whether only the shape of the frames counts: one number, spread out."""
+    return not any(frames.strides)
 
 
 def _between(frames: np.ndarray, keep: np.ndarray, prompt: str, encode: Encode, fps: float, **rest: Any) -> Canvas:
     """Known frames with linear interpolation between them as the draft of what is missing."""
-    known, draft = np.nonzero(keep)[0], frames.copy()
-    for place in np.nonzero(~keep)[0]:
+    known, draft = np.nonzero(keep)[0], frames if _planned(frames) else frames.copy()
+    for place in () if _planned(frames) else np.nonzero(~keep)[0]:
         after = int(np.searchsorted(known, place))
         left, right = known[max(0, after - 1)], known[min(after, len(known) - 1)]
         share = np.float32((place - left) / (right - left) if left < right else 0)
@@ -332,15 +348,15 @@ def inpaint(video: Video, mask: np.ndarray, prompt: str, *, encode: Encode, stre
     over = np.pad(over, [(0, 0)] + [(0, -side % PADDING) for side in over.shape[1:]], mode="edge")
     token = SPATIAL * PATCH
     cells = over.reshape(-1, FRAMES, over.shape[1] // token, token, over.shape[2] // token, token).any((1, 3, 5))
-    keep = ~np.broadcast_to(mask, video.frames.shape[:3])
+    keep = ~np.broadcast_to(mask & (strength > 0), video.frames.shape[:3])
     return _canvas(
         latents, torch.from_numpy(np.where(cells, strength, 0.0)).float(), **_frame(video), num_frames=video.num_frames, prompt=prompt, lead=lead,
         given=Given(video.frames, keep), **rest,
     )  # fmt: skip
 
 
-def outpaint(video: Video, prompt: str, *, encode: Encode, width: int, height: int, left: int | None = None, top: int | None = None, **rest: Any) -> Canvas:
-    """A larger frame around a clip, which stands at (left, top), or in the middle, and is kept."""
+def padded(video: Video, width: int, height: int, left: int | None = None, top: int | None = None) -> tuple[Video, np.ndarray]:
+    """A larger frame around a clip, which stands at (left, top), or in the middle; and the mask, bool [1 H W], of what is around it."""
     old_height, old_width = video.frames.shape[1:3]
     if width < old_width or height < old_height or (width, height) == (old_width, old_height):
         raise ValueError(f"a frame of {width}x{height} around {video.size}: it must be larger, and nowhere smaller")
@@ -348,9 +364,8 @@ def outpaint(video: Video, prompt: str, *, encode: Encode, width: int, height: i
     if not (0 <= left <= width - old_width and 0 <= top <= height - old_height):
         raise ValueError(f"a clip of {video.size} at {left},{top} does not lie inside {width}x{height}")
     around = [(0, 0), (top, height - old_height - top), (left, width - old_width - left)]
-    frames = np.pad(video.frames, [*around, (0, 0)], mode="edge")
     mask = np.pad(np.zeros((1, old_height, old_width), bool), around, constant_values=True)
-    return inpaint(Video(frames, video.fps), mask, prompt, encode=encode, **rest)
+    return Video(np.pad(video.frames, [*around, (0, 0)], mode="edge"), video.fps), mask
 
 
 def refine(video: Video, prompt: str, *, encode: Encode, width: int, height: int, strength: float = REFINE, **rest: Any) -> Canvas:
