@@ -103,7 +103,9 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
     if transformer.config.token_width != token_width_of(autoencoder):
         raise ValueError(f"{folder}: token_width is {transformer.config.token_width}, patches of this autoencoder's latents have {token_width_of(autoencoder)} numbers")
     transformer.load_state_dict(tensors, assign=True)
-    return Reverie(autoencoder, transformer.eval(), encoder, about["digest"], tuple(about["vocabulary"]), dtype or fast_dtype(), about.get("window", WINDOW))
+    return Reverie(
+        autoencoder, transformer.eval(), encoder, about["digest"], tuple(about["vocabulary"]), dtype or fast_dtype(), about.get("window", WINDOW), about_autoencoder["digest"]
+    )
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,13 @@ class Step:
 class Reverie:
     """The autoencoder, the transformer and the text encoder as one thing that makes videos.
 
-    digest names the transformer's weights; vocabulary lists the words of the captions that it learned from; window is how many latents the
+    digest names the transformer's weights, codec the autoencoder's (whose decoder may be another for the same latents); vocabulary lists the words of the captions that it learned from; window is how many latents the
     longest clip had that it learned from, and so how many it sees at once.
     """
 
-    def __init__(self, autoencoder: Autoencoder, transformer: Transformer, encoder: TextEncoder, digest: str, vocabulary: tuple[str, ...], dtype: torch.dtype, window: int = WINDOW) -> None:  # fmt: skip
+    def __init__(self, autoencoder: Autoencoder, transformer: Transformer, encoder: TextEncoder, digest: str, vocabulary: tuple[str, ...], dtype: torch.dtype, window: int = WINDOW, codec: str = "") -> None:  # fmt: skip
         self.autoencoder, self.transformer, self.encoder = autoencoder, transformer, encoder
-        self.digest, self.vocabulary, self.window = digest, vocabulary, window
+        self.digest, self.vocabulary, self.window, self.codec = digest, vocabulary, window, codec
         for network in (autoencoder, transformer):
             network.compute_dtype = dtype
             for module in network.modules():
@@ -467,7 +469,14 @@ class Reverie:
     def signature(self) -> dict[str, Any]:
         """What besides the request decides every bit of a result, for the memory of files."""
         precision = str(self.transformer.compute_dtype).removeprefix("torch.")
-        return {"model": self.digest, "version": __version__, "precision": precision, "torch": str(torch.__version__), "threads": torch.get_num_threads()}
+        return {
+            "model": self.digest,
+            "autoencoder": self.codec,
+            "version": __version__,
+            "precision": precision,
+            "torch": str(torch.__version__),
+            "threads": torch.get_num_threads(),
+        }
 
     def describe(self) -> dict[str, Any]:
         """What is loaded: configs, sizes, digests."""
