@@ -43,7 +43,11 @@ def rerun(options: argparse.Namespace) -> dict[str, Any]:
         say(options, f"{shown(output)}  (not compared: {output.suffix} remembers nothing)")
         return {"files": [str(output)], "same_frames": None, "differing": {}}
     same = remade.get("frames") == made.get("frames")
-    differing = {key: [made.get(key), remade.get(key)] for key in ("model", "autoencoder", "version", "torch", "threads", "precision", "given") if made.get(key, remade.get(key)) != remade.get(key)}
+    differing = {
+        key: [made.get(key), remade.get(key)]
+        for key in ("model", "autoencoder", "version", "torch", "threads", "precision", "given")
+        if made.get(key, remade.get(key)) != remade.get(key)
+    }
     say(options, f"{shown(output)}  {'the same frames, bit by bit' if same else 'not the same frames'}")
     for key, (before, now) in differing.items():
         note("the files that the storyboard names are others now" if key == "given" else f"made with {key} {before}, now with {now}")
