@@ -71,6 +71,23 @@ def test_a_cap_lowers_a_part_and_raises_nothing():
     assert 30 < sum(capped.known.any() for _, capped in pairs) < 70
 
 
+def test_most_boxes_hide_what_stands_out():
+    """A thing of two by two tokens on rows of their own colours: its box lies around it in most draws, and other boxes are drawn still; nothing of it where nothing stands out."""
+    g, rows = rng(3), torch.arange(8.0)[None, :, None, None].expand(4, 8, 8, 16) / 4
+    clean = rows + 0.05 * torch.from_numpy(g.standard_normal((4, 8, 8, 16)).astype(np.float32))
+    clean[:, 5:7, 2:4] += 2
+    known = [draw(g, (4, 8, 8), 1.0, "box", clean=clean.flatten(0, 2)).known for _ in range(300)]
+    hidden = np.array([not k[:, 5:7, 2:4].any() for k in known])
+    assert 0.6 < hidden.mean() < 0.95
+    assert np.median([1 - k.mean() for k, h in zip(known, hidden, strict=True) if h]) < 0.5
+    assert all(0 < k.mean() < 1 for k in known)
+    plain = [draw(g, (4, 8, 8), 1.0, "box").known for _ in range(300)]
+    assert np.mean([not k[:, 5:7, 2:4].any() for k in plain]) < 0.4
+    for grid in ((2, 1, 1), (2, 1, 2), (2, 2, 2), (3, 1, 5)):
+        tokens = torch.zeros(int(np.prod(grid)), 16)
+        assert all(0 < draw(g, grid, 1.0, "box", clean=tokens).known.mean() < 1 for _ in range(100))
+
+
 def check(name: str, d: Draw) -> None:
     frames = d.levels[:5].reshape(5, -1)
     values = np.unique(d.levels[~d.known])

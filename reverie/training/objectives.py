@@ -38,7 +38,7 @@ EDITION = 2  # of the rules by which lessons are made, where no number below tel
 TERMS: dict[str, dict[str, Any]] = {
     "autoencoder": {"latent_noise": LATENT_NOISE, "nested_share": NESTED_SHARE, "moving_weight": MOVING_WEIGHT},
     "transformer": {
-        "edition": EDITION, "shares": patterns.SHARES, "images": IMAGE_SHARE, "image_box": patterns.IMAGE_BOX_SHARE, "short": SHORT_SHARE, "lead": LEAD_SHARE, "within": WITHIN_SHARE, "prefix": patterns.PREFIX_SHARE,
+        "edition": EDITION, "shares": patterns.SHARES, "images": IMAGE_SHARE, "image_box": patterns.IMAGE_BOX_SHARE, "aimed": patterns.AIMED_SHARE, "short": SHORT_SHARE, "lead": LEAD_SHARE, "within": WITHIN_SHARE, "prefix": patterns.PREFIX_SHARE,
         "steered": patterns.STEERED_SHARE, "no_text": patterns.TEXT_DROPOUT, "no_actions": ACTION_DROPOUT, "context_noise": patterns.CONTEXT_NOISE, "weight_limit": WEIGHT_LIMIT,
         "shortcut": [SHORTCUT_EVERY, SHORTCUT_WEIGHT, *SHORTCUT_STEPS],
     },
@@ -161,8 +161,9 @@ def make_lesson(clip: Clip, rng: Generator, action_width: int, pattern: str | No
     shown = (frames - clip.stills, height, width)
     shift = resolution_shift(math.prod(shown))
     name = clip.kind or pattern or ("causal" if clip.actions is not None and rng.random() < patterns.STEERED_SHARE else None)
-    drawn = patterns.draw(rng, shown, shift, name, clip.stills, clip.within)
-    clean, levels, known = patchify(clip.latents), torch.from_numpy(drawn.levels).flatten(), torch.from_numpy(drawn.known).flatten()
+    clean = patchify(clip.latents)
+    drawn = patterns.draw(rng, shown, shift, name, clip.stills, clip.within, clean)
+    levels, known = torch.from_numpy(drawn.levels).flatten(), torch.from_numpy(drawn.known).flatten()
     num_steps = int(rng.choice(SHORTCUT_STEPS)) if shortcuts and not pattern and clip.number % SHORTCUT_EVERY == 0 else 0
     begin = middle = end = levels
     if num_steps:

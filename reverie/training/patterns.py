@@ -2,10 +2,10 @@
 
 | share | pattern | serves |
 |---|---|---|
-| 70% | shared: one level for the whole clip | text to video |
+| 62% | shared: one level for the whole clip | text to video |
 | 10% | causal: latents see only what came before; a prefix is known (none, up to all but one), each other latent has a level of its own | play |
 | 9% | known frames: the first 3.5, a longer prefix 1.5, a suffix 1.5, both ends of any length 1.5, at random 1 | image to video, extension, loops, filling, transitions |
-| 4% | box: a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
+| 12% | box: two thirds hide what stands out most from its row, through all frames; else a box of the token grid, in all frames or a span of them, is unknown and the rest known, or the reverse | inpainting, outpainting |
 | 2% | capped: one level with a cap s < 1 on frames or on a box: min(u, s); in half of them frames are known as well | repainting |
 | 1% | independent: a level of its own for each latent frame (Diffusion Forcing, arXiv 2407.01392) | any mixture |
 | 1% | ramp: not decreasing in time | streaming |
@@ -22,11 +22,14 @@ Known tokens are clean half of the time and carry a small true noise the other h
 dropped frame has level 1 and is noise. The loss is over all tokens that are not known.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.random import Generator
+from torch import Tensor
 
 from reverie.data.latents import KEYFRAME_SHARE, REFERENCE_SHARE
 from reverie.diffusion.schedules import shifted
@@ -35,10 +38,11 @@ STEERED_SHARE = 0.5  # of the clips with known actions: causal ones
 TEXT_DROPOUT = 0.1
 CONTEXT_NOISE = 0.05  # the most that a known token carries
 IMAGE_BOX_SHARE = 0.1  # of the images
+AIMED_SHARE = 2 / 3  # of the boxes in clips of more than one latent frame: they hide what stands out
 PREFIX_SHARE = 1 / 3  # of the clips with a still that is not shown: the first latents are known as well
 
 SHARES = {
-    "shared": 0.7, "causal": 0.1, "known": 0.09, "box": 0.04, "capped": 0.02, "independent": 0.01, "ramp": 0.01, "dropped": 0.01, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
+    "shared": 0.62, "causal": 0.1, "known": 0.09, "box": 0.12, "capped": 0.02, "independent": 0.01, "ramp": 0.01, "dropped": 0.01, "keyframe": KEYFRAME_SHARE, "reference": REFERENCE_SHARE,
 }  # fmt: skip
 PATTERNS = tuple(SHARES)
 STILLS = ("keyframe", "reference")
@@ -54,10 +58,13 @@ class Draw:
     known: np.ndarray
 
 
-def draw(rng: Generator, grid: tuple[int, int, int], shift: float, name: str | None = None, stills: int = 0, within: bool = False) -> Draw:
+def draw(
+    rng: Generator, grid: tuple[int, int, int], shift: float, name: str | None = None, stills: int = 0, within: bool = False, clean: Tensor | None = None
+) -> Draw:  # fmt: skip
     """The levels of a clip of `grid` tokens (time, rows, columns), followed by `stills` frames that are not shown and always known.
 
-    `shift` moves levels towards noise (schedules.py). `name`: this pattern; by default one is drawn. `within`: the clip begins inside its film, so one of its ends is known. Unknown tokens have levels above 0.
+    `shift` moves levels towards noise (schedules.py). `name`: this pattern; by default one is drawn. `within`: the clip begins inside its film, so one of its ends is known. `clean`: the tokens [l C] themselves,
+    so that boxes can hide what stands out. Unknown tokens have levels above 0.
     """
     t = grid[0]
     u = 1 - rng.random(t)  # above 0
@@ -77,7 +84,8 @@ def draw(rng: Generator, grid: tuple[int, int, int], shift: float, name: str | N
     elif name == "dropped":
         levels[_end(rng, t)] = 1
     elif name == "box":
-        known = _box(rng, grid) ^ (rng.random() < 0.5)
+        aimed = t > 1 and grid[1] * grid[2] > 1 and rng.random() < AIMED_SHARE
+        known = ~_hiding(rng, clean, grid) if clean is not None and aimed else _box(rng, grid) ^ (rng.random() < 0.5)
     elif name == "ramp":
         levels[:] = np.sort(each)[:, None, None]
     elif name == "capped":
@@ -133,4 +141,19 @@ def _box(rng: Generator, grid: tuple[int, int, int]) -> np.ndarray:
     starts = [int(rng.integers(0, n - size + 1)) for n, size in zip(grid, sizes, strict=True)]
     box = np.zeros(grid, bool)
     box[tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))] = True
+    return box
+
+
+def _hiding(rng: Generator, clean: Tensor, grid: tuple[int, int, int]) -> np.ndarray:
+    """A box through all frames, up to three quarters of each side, where most stands out: bool [t h w]. A random box rarely hides a thing whole, so nobody
+    would learn to draw one of which only the words and the rest of the picture tell.
+    """
+    tokens = clean[: math.prod(grid)].unflatten(0, grid)
+    median = tokens.transpose(0, 1).flatten(1, 2).median(1).values  # of each row
+    apart = (tokens - median[:, None]).square().sum(-1).amax(0).square()  # the distance's fourth power: things, hardly textures
+    sides = [min(int(rng.integers(3, max(3, 3 * n // 4) + 1)), max(1, n - 1)) for n in grid[1:]]
+    weight = F.avg_pool2d(apart[None], sides, 1)[0].double().pow(8).numpy() + 1e-12
+    top, left = divmod(int(rng.choice(weight.size, p=(weight / weight.sum()).ravel())), weight.shape[1])
+    box = np.zeros(grid, bool)
+    box[:, top : top + sides[0], left : left + sides[1]] = True
     return box
