@@ -28,6 +28,7 @@ def main() -> None:
     autoencoder, about = load_autoencoder(options.autoencoder)
     autoencoder.compute_dtype = fast_dtype()
     groups = round(options.seconds * options.fps / FRAMES)
+    marks = {groups * part // 12 for part in range(1, 13)}
     across, down = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)[:, None]
     cache, before, rows, spent = None, peak_memory() / 2**30, [], {"encode": 0.0, "decode": 0.0}
     with torch.inference_mode():
@@ -40,7 +41,7 @@ def main() -> None:
             video, cache = autoencoder.decode_piece(latents, cache)
             spent["encode"] += between - start
             spent["decode"] += time.perf_counter() - between
-            if group + 1 in {groups // 8, groups // 4, groups // 2, groups}:
+            if group + 1 in marks:
                 error = float((video[0, ..., :height, :width] - frames).abs().mean())
                 rows.append(
                     {
