@@ -180,6 +180,44 @@ def locality(network: Autoencoder, footage: Footage, num_clips: int) -> dict[str
     return {"third_group": float(both[0]), "encoded_alone": float(both[1]), "latents_apart": float(apart.mean())}
 
 
+def linear_past(footage: Footage, unseen: Footage, num_clips: int, channels: tuple[int, ...] = (16, 24, 32)) -> dict[str, list[float]]:
+    """dB of the third group under linear codecs alone: [local, told the past]. The latter is closed-loop prediction: what the blocks decoded before
+    (least squares) leave open goes through principal components of its own.
+    """
+    known, new = (_blocks(folder, count) for folder, count in ((footage, 600), (unseen, num_clips)))
+    mean, found = known.flatten(0, 2).mean(0), {}
+    known, new = known - mean, new - mean
+
+    def components(blocks: Tensor, count: int) -> Tensor:
+        chosen = torch.randperm(len(blocks), generator=torch.Generator().manual_seed(0))[:40_000]
+        return torch.svd_lowrank(blocks[chosen], count + 8, niter=4)[2][:, :count]
+
+    def chain(blocks: Tensor, first: Tensor, following: Tensor, predict: Tensor) -> Tensor:
+        decoded = [blocks[:, 0] @ first @ first.T]
+        for group in blocks[:, 1:].unbind(1):
+            guess = decoded[-1] @ predict
+            decoded.append(guess + (group - guess) @ following @ following.T)
+        return torch.stack(decoded, 1)
+
+    for count in channels:
+        first = components(known.flatten(0, 2), count)
+        decoded = known @ first @ first.T
+        for _ in range(3):  # the predictor's inputs are what it has helped to decode
+            inputs, targets = decoded[:, :-1].flatten(0, 2), known[:, 1:].flatten(0, 2)
+            predict = torch.linalg.solve(inputs.T @ inputs + 1e-5 * len(inputs) * torch.eye(inputs.shape[1]), inputs.T @ targets)
+            following = components(targets - inputs @ predict, count)
+            decoded = chain(known, first, following, predict)
+        both = (new @ first @ first.T, chain(new, first, following, predict))
+        found[f"{count} channels"] = [round(float((10 * torch.log10(4 / (x - new)[:, 2].square().mean((1, 2)))).mean()), 2) for x in both]
+    return found
+
+
+def _blocks(footage: Footage, num_clips: int) -> Tensor:
+    """Blocks [n 3 144 768] of clips, from all over the footage: the first three groups, 96x96 pixels."""
+    clips = (footage.video(int(i)).frames[:12, :96, :96] for i in torch.linspace(0, len(footage) - 1, min(num_clips, len(footage))).long())
+    return torch.stack([rearrange(torch.from_numpy(clip).float() / 127.5 - 1, "(t f) (h p) (w q) c -> t (h w) (f p q c)", f=FRAMES, p=8, q=8) for clip in clips])
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -188,11 +226,13 @@ def main() -> None:
     parser.add_argument("--num-steps", type=int, default=600)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--num-clips", type=int, default=64, help="to measure on")
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     options = parser.parse_args()
     footage, unseen, table = Footage(options.data), Footage(options.unseen), {}
     for folder in (footage, unseen):
         check_crops(folder.entries)
+    linear = linear_past(footage, unseen, options.num_clips)
+    print("linear, local and told the past", linear, flush=True)
     for name in options.only:
         start = time.monotonic()
         network = learn(VARIANTS[name], footage, options.num_steps, options.batch_size)
@@ -200,7 +240,7 @@ def main() -> None:
         figures = {"minutes": minutes, **locality(network, unseen, options.num_clips), **evaluate_reconstruction(network, unseen, options.num_clips)}
         table[name] = {key: round(value, 3) for key, value in figures.items()}
         print(name, table[name], flush=True)
-    print(json.dumps({"num_steps": options.num_steps, "batch_size": options.batch_size, "data": footage.digest(), "unseen": unseen.digest(), "variants": table}))
+    print(json.dumps({"num_steps": options.num_steps, "batch_size": options.batch_size, "data": footage.digest(), "unseen": unseen.digest(), "linear": linear, "variants": table}))
 
 
 if __name__ == "__main__":
