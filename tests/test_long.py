@@ -53,7 +53,7 @@ def test_ctrl_c_and_a_kill_leave_what_plays_and_the_same_command_goes_on(model_f
         assert main([*words, "-o", "a.mp4"]) == 130
     said = capsys.readouterr().err
     stopped = reverie.read("a.part.mp4")
-    assert stopped.num_frames == 4 * (5 + 4 * 3)  # five windows of two steps are finished
+    assert stopped.num_frames == 4 * (5 + 4 * 3) - 2  # five windows of two steps are finished; two frames wait for what follows
     assert f"a.part.mp4: plays the {stopped.num_frames / 8:g} of 20 s that are finished" in said
     assert not Path("a.mp4").exists()
     with monkeypatch.context() as patch:

@@ -59,7 +59,7 @@ def test_a_long_clip_is_dreamed_in_windows_that_hand_latents_on(dreamer: Reverie
     assert video.latents is not None
     assert np.array_equal(longer.latents[:, :10], video.latents)
     short = dreamer.generate("a ball", num_frames=20, size="32x32", **FAST)
-    assert np.array_equal(video.frames[:20], short.frames)
+    assert np.array_equal(video.frames[:18], short.frames[:18])  # the border with what follows is made steady
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_frames_come_as_they_get_final_and_the_journal_goes_on(dreamer: Reverie,
     whole = dreamer.film([canvas], config)[0]
     journal = Journal(tmp_path / "j", {"a": 1})
     pieces = dreamer.stream(Windows(canvas), config, journal)
-    assert len(next(pieces)) == 20
+    assert len(next(pieces)) == 18  # two frames wait for what follows
     assert len(next(pieces)) == 12
     pieces.close()
     journal.close()
@@ -212,16 +212,16 @@ def test_a_loop_closes(dreamer: Reverie):
     video = dreamer.loop("a ball", seconds=2, size="32x32", **FAST)
     assert video.num_frames == 16
     assert video.latents is not None
-    # decoded twice in a row, the second turn is what was returned: nothing knows where the seam is
+    # decoded again and again in a row, a turn in the middle is what was returned: nothing knows where the seam is
     with torch.inference_mode():
-        turns = dreamer.autoencoder.decode(torch.from_numpy(video.latents)[None].repeat(1, 1, 3, 1, 1), 48, 32, 32)[0]
+        turns = dreamer.autoencoder.decode(torch.from_numpy(video.latents)[None].repeat(1, 1, 7, 1, 1), 112, 32, 32)[0, :, :96]
     frames = ((turns.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
-    assert np.abs(frames[32:].astype(int) - video.frames).max() <= 1  # fp32 sums in another order
+    assert np.abs(frames[80:].astype(int) - video.frames).max() <= 1  # fp32 sums in another order
     for given_back in (1, 3):  # latents; the piece by piece way to the same frames
         alone = torch.from_numpy(video.latents)[None, :, :given_back]
         canvas = tasks.text_to_loop("x", channels=16, width=32, height=32, num_frames=4 * given_back, fps=8, seed=0)
         with torch.inference_mode():
-            turns = dreamer.autoencoder.decode(alone.repeat(1, 1, 12, 1, 1), 48 * given_back, 32, 32)[0]
+            turns = dreamer.autoencoder.decode(alone.repeat(1, 1, 24, 1, 1), 96 * given_back, 32, 32)[0, :, : -4 * given_back]
         piecewise = np.concatenate(list(dreamer._frames(canvas, [alone[0]])))
         frames = ((turns.permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
         assert np.abs(frames[-4 * given_back :].astype(int) - piecewise).max() <= 1

@@ -30,6 +30,9 @@ LEADS = range(FRAMES)
 AT_ONCE = 2**20  # pixels of a frame times groups that pass through the network together; what passes in such pieces needs little more than copies of its frames
 
 
+Lap = tuple[Tensor, list[Tensor] | None]  # the last two frames as they were decoded, and the decoder's cache of the groups across borders
+
+
 def latent_plane(height: int, width: int) -> tuple[int, int]:
     """Rows and columns of the latents of frames of this size in pixels."""
     return -(-height // PADDING) * PADDING // SPATIAL, -(-width // PADDING) * PADDING // SPATIAL
@@ -106,7 +109,7 @@ class CausalMix(nn.Module):
         h = self.norm(x)
         h = torch.cat([h.new_zeros(h.shape[0], 2, *h.shape[2:]) if past is None else past.to(h.dtype), h], 1)
         taps = torch.cat([h[:, :-2], h[:, 1:-1], h[:, 2:]], -1)
-        return x + self.mix(taps.flatten(0, 1)).unflatten(0, x.shape[:2]), h[:, -2:]
+        return x + self.mix(taps.flatten(0, 1)).unflatten(0, x.shape[:2]), h[:, -2:].clone()  # a view would keep all of h
 
 
 class Encoder(nn.Module):
@@ -213,17 +216,35 @@ class Autoencoder(nn.Module):
         need = (-(-last // FRAMES), *latent_plane(height, width))
         if lead not in LEADS or min(num_frames, height, width) < 1 or tuple(latents.shape[2:]) != need:
             raise ValueError(f"latents are {list(latents.shape[2:])} (t h w): {num_frames} frames of {width}x{height} with lead {lead} need {list(need)}")
-        pieces, cache = [], None
+        pieces, cache, state = list[Tensor](), None, None
         for part in latents.split(max(1, AT_ONCE // (height * width)), 2):
             video, cache = self.decode_piece(part, cache)
+            video, state = self.lap(video, state)
             pieces.append(video[..., :height, :width])
+        pieces += [state[0][..., :height, :width]] if state else []
         return torch.cat(pieces, 2)[:, :, first:last]
 
     def decode_piece(self, latents: Tensor, cache: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         """Decode the next latents of a stream: [B C t h w] -> ([B 3 4t 8h 8w], cache for the next piece); None at the start."""
         raw = rearrange(latents, "b c t h w -> b t h w c") * self.latent_std + self.latent_mean
         groups, cache = self.decode_raw(raw, cache)
-        return rearrange(groups, "b t h w (f c) -> b c (t f) h w", f=FRAMES).clamp(-1, 1), cache
+        return rearrange(groups, "b t h w (f c) -> b c (t f) h w", f=FRAMES).clamp_(-1, 1), cache
+
+    def lap(self, video: Tensor, state: Lap | None) -> tuple[Tensor, Lap]:
+        """Make the next decoded groups of a stream steady: [B 3 4t H W], sides in multiples of 16 -> (frames, two later than they came in; state for the next).
+
+        Motion within a group is decoded too small and the step to the next too large. In a group that lies across the border, made of the decoded frames, that step is inside:
+        it is encoded, decoded, and its two middle frames taken. The first two frames of a stream, and the last two, which are state[0] at its end, stay as they are.
+        """
+        held, cache = state or (video[:, :, :0], None)
+        frames, first = torch.cat([held, video], 2), 0 if state else FRAMES // 2
+        last = first + (frames.shape[2] - first - FRAMES // 2) // FRAMES * FRAMES
+        if last > first:
+            groups = rearrange(frames[:, :, first:last], "b c (t f) h w -> b t h w (f c)", f=FRAMES)
+            across, cache = self.decode_raw(self.encode_raw(groups), cache)
+            middle = rearrange(across[..., 3:9].clamp_(-1, 1), "b t h w (f c) -> b c t f h w", f=FRAMES // 2)
+            frames[:, :, first:last].unflatten(2, (-1, FRAMES))[:, :, :, 1:3] = middle
+        return frames[:, :, :last], (frames[:, :, last:].clone(), cache)
 
     def preview(self, latents: Tensor) -> Tensor:
         """[B C t h w] -> [B 3 t h w] in [-1, 1]: the mean colour of every latent's block by the linear codec, at next to no cost."""
@@ -244,7 +265,7 @@ class Autoencoder(nn.Module):
         blocks = F.linear(raw / self.scale, self.basis.T) + self.mean
         linear = rearrange(blocks, "b t h w (p q c) -> b t (h p) (w q) c", p=SPATIAL, q=SPATIAL)
         residual, cache = self.decoder(raw.to(self.compute_dtype), cache)
-        return linear + residual.float(), cache
+        return linear.add_(residual), cache
 
     def narrowed(self, channels: int) -> "Autoencoder":
         """The codec of the first `channels` channels alone, as if the others were always zero; its latents want `fit_normalisation`."""

@@ -436,24 +436,36 @@ class Reverie:
 
     @torch.inference_mode()
     def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
-        place, cache, at_once = -canvas.lead, None, _at_once(canvas.width * canvas.height)
-        memory = 2 * len(self.autoencoder.decoder.mixes)  # latents
-        spared = _spared(canvas, memory)
+        """Decoded groups, steady at their borders, but for what is given and spared. Every frame leaves as soon as it is final: two later than it is decoded."""
+        place, cache, state, at_once = -canvas.lead, None, None, _at_once(canvas.width * canvas.height)
+        memory = 4 * len(self.autoencoder.decoder.mixes) + 1  # latents: the decoder's, and that of the groups across borders, which it decodes
+        spared, out = _spared(canvas, memory), -canvas.lead  # out: which frame leaves next
+
+        def leave(video: Tensor) -> Iterator[np.ndarray]:
+            nonlocal out
+            first, out = out, out + video.shape[2]
+            start, stop = max(0, first), min(canvas.num_frames, out)
+            if stop > start:
+                yield _pixels(video[0, :, start - first : stop - first, : canvas.height, : canvas.width])
+
         for piece in pieces:
-            if canvas.period is not None:
-                before = piece[None].repeat(1, 1, 1 + memory // piece.shape[1], 1, 1)[:, :, -memory:]
-                for part in before.split(at_once, 2):
-                    _, cache = self.autoencoder.decode_piece(part, cache)
+            if canvas.period is not None:  # whole: what it is decoded after is its own end, and what it ends before is its beginning
+                turns = piece.repeat(1, 2 + memory // piece.shape[1], 1, 1)
+                piece, out = torch.cat([turns[:, -memory - piece.shape[1] :], piece[:, :1]], 1), out - FRAMES * memory
             for part in piece[None].split(at_once, 2):
                 first, place = place, place + FRAMES * part.shape[2]
-                start, stop = max(0, first), min(canvas.num_frames, place)
-                if canvas.given is not None and spared[first + canvas.lead : place + canvas.lead].all():
-                    cache = None  # what is needed of it comes back before the next dreamed latent
-                    yield canvas.given.frames[start:stop]
+                if canvas.given is not None and canvas.period is None and spared[first + canvas.lead : place + canvas.lead].all():
+                    if state:
+                        yield from leave(state[0])
+                    cache = state = None  # what is needed of them comes back before the next dreamed latent
+                    out = place
+                    yield canvas.given.frames[max(0, first) : min(canvas.num_frames, place)]
                     continue
                 video, cache = self.autoencoder.decode_piece(part, cache)
-                if stop > start:
-                    yield _pixels(video[0, :, start - first : stop - first, : canvas.height, : canvas.width])
+                video, state = self.autoencoder.lap(video, state)
+                yield from leave(video)
+        if state:
+            yield from leave(state[0])
 
     def _video(self, canvas: Canvas, frames: Sequence[np.ndarray], latents: Tensor, config: SamplerConfig) -> Video:
         return Video(np.concatenate(frames), canvas.fps, self.remembered(canvas, config), latents.numpy())
