@@ -584,3 +584,16 @@ def test_a_preview_is_the_mean_colour_of_what_the_linear_codec_shows(autoencoder
     raw = blocks.permute(0, 2, 3, 4, 1) * autoencoder.latent_std + autoencoder.latent_mean
     linear = torch.nn.functional.linear(raw / autoencoder.scale, autoencoder.basis.T) + autoencoder.mean
     assert torch.allclose(autoencoder.preview(blocks), linear.unflatten(-1, (-1, 3)).mean(-2).permute(0, 4, 1, 2, 3).clamp(-1, 1), atol=1e-5)
+
+
+def test_what_was_lost_of_a_kept_frame_is_told_by_its_own_group(dreamer: Reverie):
+    """An own clip, extended: its last frame came from its own group alone, so nothing was lost of it, whatever is dreamed beside it; and what is dreamed is decoded with the border inside."""
+    video = dreamer.generate("a ball", num_frames=16, size="32x32", num_steps=1)
+    canvas = tasks.extend(video, "a ball", encode=dreamer.encode, after=4, window=dreamer.window, seed=0)
+    latents = torch.cat([torch.from_numpy(video.latents), torch.randn(16, 1, 4, 4, generator=torch.Generator().manual_seed(1))], 1)
+    decoded = np.concatenate(list(dreamer._decoded(canvas, [latents])))
+    assert np.abs(decoded[15].astype(int) - video.frames[15]).max() <= 1
+    with torch.inference_mode():
+        whole = ((dreamer.autoencoder.decode(latents[None], 20, 32, 32)[0].permute(1, 2, 3, 0) + 1) * 127.5).round().numpy()
+    assert np.abs(decoded[16] - whole[16]).max() <= 1
+    assert np.abs(decoded[15] - whole[15]).max() > 1

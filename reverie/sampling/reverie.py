@@ -441,9 +441,13 @@ class Reverie:
         memory = 4 * len(self.autoencoder.decoder.mixes) + 1  # latents: the decoder's, and that of the groups across borders, which it decodes
         spared, out = _spared(canvas, memory), -canvas.lead  # out: which frame leaves next
 
-        def leave(video: Tensor) -> Iterator[np.ndarray]:
+        kept = canvas.given.whole if canvas.given is not None else np.zeros(canvas.num_frames, bool)
+
+        def leave(video: Tensor, plain: Tensor) -> Iterator[np.ndarray]:
             nonlocal out
             first, out = out, out + video.shape[2]
+            given = [n for n in range(video.shape[2]) if 0 <= first + n < canvas.num_frames and kept[first + n]]
+            video[:, :, given] = plain[:, :, given]  # what was lost of them is told by their own group: the dream beside them has no part in it
             start, stop = max(0, first), min(canvas.num_frames, out)
             if stop > start:
                 yield _pixels(video[0, :, start - first : stop - first, : canvas.height, : canvas.width])
@@ -456,16 +460,17 @@ class Reverie:
                 first, place = place, place + FRAMES * part.shape[2]
                 if canvas.given is not None and canvas.period is None and spared[first + canvas.lead : place + canvas.lead].all():
                     if state:
-                        yield from leave(state[0])
+                        yield from leave(state[0], state[0])
                     cache = state = None  # what is needed of them comes back before the next dreamed latent
                     out = place
                     yield canvas.given.frames[max(0, first) : min(canvas.num_frames, place)]
                     continue
                 video, cache = self.autoencoder.decode_piece(part, cache)
+                plain = video if state is None else torch.cat([state[0], video], 2)
                 video, state = self.autoencoder.lap(video, state)
-                yield from leave(video)
+                yield from leave(video, plain)
         if state:
-            yield from leave(state[0])
+            yield from leave(state[0], state[0])
 
     def _video(self, canvas: Canvas, frames: Sequence[np.ndarray], latents: Tensor, config: SamplerConfig) -> Video:
         return Video(np.concatenate(frames), canvas.fps, self.remembered(canvas, config), latents.numpy())
