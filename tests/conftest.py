@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+import reverie
 from reverie.autoencoder.autoencoder import Autoencoder
 from reverie.data.shards import write_shard
 from reverie.layers.weights import save_weights
 from reverie.presets import tiny
+from reverie.sampling.reverie import Reverie
 from reverie.text.encoder import sentence_encoder
 from reverie.transformer.dit import Transformer
 from reverie.video import Video
@@ -104,6 +106,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, autoencoder: Autoenco
     }
     save_weights(folder / "transformer.safetensors", shaken(Transformer(preset.transformer)).state_dict(), {**about, "vocabulary": ["ball", "red", "rolls"]})
     return folder
+
+
+@pytest.fixture(scope="module")
+def dreamer(model_folder: Path) -> Reverie:
+    """The tiny pair, loaded."""
+    return reverie.load(model_folder, dtype=torch.float32)
 
 
 @contextmanager

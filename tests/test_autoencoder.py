@@ -133,6 +133,7 @@ def test_a_tile_is_the_whole_away_from_its_borders(autoencoder: Autoencoder):
         latents = autoencoder.encode(x)
         whole, _ = autoencoder.decode_piece(latents, None)
         tile, _ = autoencoder.decode_piece(latents[..., 4:18, 4:18], None)
+        assert torch.equal(autoencoder.decode(latents, 8, 160, 160, steady=False), whole)
         part = autoencoder.encode(x[..., 32:144, 32:144])
     assert torch.allclose(tile[..., 40:-40, 40:-40], whole[..., 72:104, 72:104], atol=1e-3)
     assert torch.allclose(part[..., 5:-5, 5:-5], latents[..., 9:13, 9:13], atol=1e-3)

@@ -5,9 +5,9 @@ import numpy as np
 from reverie.sampling.canvas import Given
 
 
-def laid_over(given: Given, dreamed: np.ndarray, size: int | None = None, known: bool = True) -> np.ndarray:
-    size = size or len(dreamed)
-    return np.concatenate(list(given.over_pieces((dreamed[n : n + size] for n in range(0, len(dreamed), size)), np.full(len(dreamed), known))))
+def laid_over(given: Given, dreamed: np.ndarray, size: int | None = None, known: bool = True, own: np.ndarray | None = None) -> np.ndarray:
+    size, own = size or len(dreamed), dreamed if own is None else own
+    return np.concatenate(list(given.over_pieces(((dreamed[n : n + size], own[n : n + size]) for n in range(0, len(dreamed), size)), np.full(len(dreamed), known))))
 
 
 def test_what_was_given_lies_over_pieces_as_over_the_whole():
@@ -31,6 +31,14 @@ def test_what_was_lost_of_kept_frames_is_given_back_while_the_same_is_seen():
     dreamed[4:6, 0, 0] = 148  # something passes
     result = laid_over(Given(frames, ends[:, None, None]), dreamed)
     assert result[:, 0, 0, 0].tolist() == [*rising[:4], 148, 148, *rising[6:]] and result[4, 0, 1, 0] == rising[4]
+
+
+def test_nothing_is_given_back_where_either_decoding_of_a_kept_frame_shows_something_else():
+    """The outline of a thing that leaves after a kept frame: its own group shows the thing there, the group across the border the ground already."""
+    dreamed, own, frames = (np.full((6, 4, 4, 3), level, np.uint8) for level in (100, 100, 109))
+    own[0, 0, 0], frames[0, 0, 0] = 190, 200
+    result = laid_over(Given(frames, (np.arange(6) == 0)[:, None, None]), dreamed, own=own)
+    assert result[:, 0, 0, 0].tolist() == [200] + [100] * 5 and result[:, 0, 1, 0].tolist() == [109] * 6
 
 
 def test_a_picture_around_which_something_else_was_dreamed_leaves_no_double():

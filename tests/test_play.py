@@ -32,11 +32,6 @@ SIZE = {"size": "48x32", "num_steps": 2}
 
 
 @pytest.fixture(scope="module")
-def dreamer(model_folder: Path) -> Reverie:
-    return reverie.load(model_folder, dtype=torch.float32)
-
-
-@pytest.fixture(scope="module")
 def unsteered(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder whose transformer was made before there were actions."""
     folder = tmp_path_factory.mktemp("unsteered")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import reverie
 from reverie.cli import main
@@ -38,11 +37,6 @@ VERBS: dict[str, list[str]] = {
 REFUSED = {  # what cannot be: everything else can
     ("one frame", "blend"): "more than 4 are needed", ("photo", "blend"): "more than 4 are needed", ("turned", "blend"): "more than 4", ("large", "blend"): "more than 4",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def dreamer(model_folder: Path) -> Reverie:
-    return reverie.load(model_folder, dtype=torch.float32)
 
 
 QUICK = [("cinema", verb) for verb in ("extend", "connect", "inpaint", "outpaint", "recut")] + [("photo", "animate"), ("turned", "blend")]

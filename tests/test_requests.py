@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
@@ -26,11 +25,6 @@ from tests.conftest import made_clip, stopped
 
 FILM = 24000 / 1001
 RATES = st.sampled_from([FILM, 30000 / 1001, 8.0, 7.3, 24.0, 25.0, 60.0, 120.0, 240.0])
-
-
-@pytest.fixture(scope="module")
-def dreamer(model_folder: Path) -> Reverie:
-    return reverie.load(model_folder, dtype=torch.float32)
 
 
 class Asked(SimpleNamespace):

@@ -22,11 +22,6 @@ from reverie.video import Video
 SHAPE = {"channels": 16, "width": 48, "height": 32, "num_frames": 8, "fps": 8.0}
 
 
-@pytest.fixture(scope="module")
-def dreamer(model_folder: Path) -> Reverie:
-    return reverie.load(model_folder, dtype=torch.float32)
-
-
 def last(dreamer: Reverie, canvases: list, **settings: float) -> list[torch.Tensor]:
     *_, (_, latents) = sample(dreamer.transformer, dreamer.encoder, canvases, SamplerConfig(**settings))  # type: ignore[arg-type]
     return latents

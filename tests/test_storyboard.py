@@ -21,11 +21,6 @@ from tests.conftest import stopped
 from tests.test_tasks import FAST, clip
 
 
-@pytest.fixture(scope="module")
-def dreamer(model_folder: Path) -> Reverie:
-    return reverie.load(model_folder, dtype=torch.float32)
-
-
 @pytest.fixture
 def filled(monkeypatch: pytest.MonkeyPatch) -> list[Canvas]:
     """The canvases that the network is given, as they come."""

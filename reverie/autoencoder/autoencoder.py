@@ -206,8 +206,8 @@ class Autoencoder(nn.Module):
         raw = torch.cat([self.encode_raw(part) for part in groups.split(at_once, 1)], 1)
         return rearrange((raw - self.latent_mean) / self.latent_std, "b t h w c -> b c t h w")
 
-    def decode(self, latents: Tensor, num_frames: int, height: int, width: int, lead: int = 0) -> Tensor:
-        """[B C t h w] -> [B 3 num_frames height width] in [-1, 1]; the counterpart of `encode`."""
+    def decode(self, latents: Tensor, num_frames: int, height: int, width: int, lead: int = 0, steady: bool = True) -> Tensor:
+        """[B C t h w] -> [B 3 num_frames height width] in [-1, 1]; the counterpart of `encode`. steady: frames beside borders of groups come from the group across (`lap`)."""
         first, last = lead, lead + num_frames
         if not isinstance(latents, Tensor) or latents.ndim != 5 or latents.shape[1] != self.config.latent_channels:
             raise ValueError(f"latents are {list(latents.shape) if isinstance(latents, Tensor) else type(latents).__name__}: [B {self.config.latent_channels} t h w] is needed")
@@ -216,13 +216,16 @@ class Autoencoder(nn.Module):
         need = (-(-last // FRAMES), *latent_plane(height, width))
         if lead not in LEADS or min(num_frames, height, width) < 1 or tuple(latents.shape[2:]) != need:
             raise ValueError(f"latents are {list(latents.shape[2:])} (t h w): {num_frames} frames of {width}x{height} with lead {lead} need {list(need)}")
-        pieces, cache, state = list[Tensor](), None, None
+        result, place, cache, state = latents.new_empty(len(latents), 3, FRAMES * need[0], height, width, dtype=torch.float32), 0, None, None
         for part in latents.split(max(1, AT_ONCE // (height * width)), 2):
             video, cache = self.decode_piece(part, cache)
-            video, state = self.lap(video, state)
-            pieces.append(video[..., :height, :width])
-        pieces += [state[0][..., :height, :width]] if state else []
-        return torch.cat(pieces, 2)[:, :, first:last]
+            if steady:
+                video, state = self.lap(video, state)
+            result[:, :, place : place + video.shape[2]] = video[..., :height, :width]
+            place += video.shape[2]
+        if state:
+            result[:, :, place:] = state[0][..., :height, :width]
+        return result[:, :, first:last]
 
     def decode_piece(self, latents: Tensor, cache: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         """Decode the next latents of a stream: [B C t h w] -> ([B 3 4t 8h 8w], cache for the next piece); None at the start."""

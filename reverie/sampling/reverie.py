@@ -18,7 +18,7 @@ from reverie.layers.precision import Linear, fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
 from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
-from reverie.sampling.canvas import WINDOW, Canvas, consistent
+from reverie.sampling.canvas import WINDOW, Canvas, Decoded, consistent
 from reverie.sampling.recut import with_sound
 from reverie.sampling.sampler import SamplerConfig, sample
 from reverie.sampling.stream import Context, Journal, Windows, num_windows
@@ -432,43 +432,49 @@ class Reverie:
         decoded = self._decoded(canvas, pieces)
         if canvas.draft is not None:
             decoded = _consistent(decoded, canvas.draft, canvas.given.frames if canvas.given is not None else None)
-        return decoded if canvas.given is None else canvas.given.over_pieces(decoded, canvas.known)
+        return (frames for frames, _ in decoded) if canvas.given is None else canvas.given.over_pieces(decoded, canvas.known)
 
     @torch.inference_mode()
-    def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
+    def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[Decoded]:
         """Decoded groups, steady at their borders, but for what is given and spared. Every frame leaves as soon as it is final: two later than it is decoded."""
         place, cache, state, at_once = -canvas.lead, None, None, _at_once(canvas.width * canvas.height)
-        memory = 4 * len(self.autoencoder.decoder.mixes) + 1  # latents: the decoder's, and that of the groups across borders, which it decodes
-        spared, out = _spared(canvas, memory), -canvas.lead  # out: which frame leaves next
+        near = 2 * len(self.autoencoder.decoder.mixes)  # latents that a decoder remembers: as many groups across borders are needed before a latent, and
+        memory = 2 * near + 1  # before the frames that they are made of as many again
+        kept, out = canvas.given.whole if canvas.given is not None else np.zeros(canvas.num_frames, bool), place  # out: which frame leaves next
+        spared, unseen = _spared(canvas, memory), _spared(canvas, near + 1)
 
-        kept = canvas.given.whole if canvas.given is not None else np.zeros(canvas.num_frames, bool)
-
-        def leave(video: Tensor, plain: Tensor) -> Iterator[np.ndarray]:
+        def leave(video: Tensor, own: Tensor) -> Iterator[Decoded]:
             nonlocal out
             first, out = out, out + video.shape[2]
-            given = [n for n in range(video.shape[2]) if 0 <= first + n < canvas.num_frames and kept[first + n]]
-            video[:, :, given] = plain[:, :, given]  # what was lost of them is told by their own group: the dream beside them has no part in it
             start, stop = max(0, first), min(canvas.num_frames, out)
             if stop > start:
-                yield _pixels(video[0, :, start - first : stop - first, : canvas.height, : canvas.width])
+                frames, alone = (x[0, :, start - first : stop - first, : canvas.height, : canvas.width] for x in (video, own))
+                shown = _pixels(frames)
+                yield shown, _pixels(alone) if kept[start:stop].any() else shown
 
         for piece in pieces:
+            parts = piece[None].split(at_once, 2)
             if canvas.period is not None:  # whole: what it is decoded after is its own end, and what it ends before is its beginning
-                turns = piece.repeat(1, 2 + memory // piece.shape[1], 1, 1)
-                piece, out = torch.cat([turns[:, -memory - piece.shape[1] :], piece[:, :1]], 1), out - FRAMES * memory
-            for part in piece[None].split(at_once, 2):
+                turns = piece.repeat(1, 2 + memory // piece.shape[1], 1, 1)[None, :, -memory - piece.shape[1] :]
+                for part in turns[:, :, :near].split(at_once, 2):
+                    cache = self.autoencoder.decode_piece(part, cache)[1]
+                parts, out = torch.cat([turns[:, :, near:], piece[None, :, :1]], 2).split(at_once, 2), out - FRAMES * (memory - near)
+            for part in parts:
                 first, place = place, place + FRAMES * part.shape[2]
-                if canvas.given is not None and canvas.period is None and spared[first + canvas.lead : place + canvas.lead].all():
+                seen = slice(first + canvas.lead, place + canvas.lead)
+                if canvas.given is not None and canvas.period is None and unseen[seen].all():
                     if state:
                         yield from leave(state[0], state[0])
-                    cache = state = None  # what is needed of them comes back before the next dreamed latent
+                    # what is needed of the spared ones comes back before the next dreamed latent
+                    cache, state = None if spared[seen].all() else self.autoencoder.decode_piece(part, cache)[1], None
                     out = place
-                    yield canvas.given.frames[max(0, first) : min(canvas.num_frames, place)]
+                    given = canvas.given.frames[max(0, first) : min(canvas.num_frames, place)]
+                    yield given, given
                     continue
                 video, cache = self.autoencoder.decode_piece(part, cache)
-                plain = video if state is None else torch.cat([state[0], video], 2)
+                own = torch.cat([state[0], video], 2) if state and kept.any() else video
                 video, state = self.autoencoder.lap(video, state)
-                yield from leave(video, plain)
+                yield from leave(video, own[:, :, : video.shape[2]])
         if state:
             yield from leave(state[0], state[0])
 
@@ -528,7 +534,7 @@ def _prompts(video: Video) -> Sequence[str]:
 
 
 def _spared(canvas: Canvas, memory: int) -> np.ndarray:
-    """Frames, bool, with the lead, that need no decoding: they are given, and too far from any dreamed one for the decoder's memory or a fading residual."""
+    """Frames, bool, with the lead, that are given, and further than so many latents in front of any dreamed one, or than one behind."""
     keep = canvas.given.whole if canvas.given is not None and canvas.period is None else np.zeros(canvas.num_frames, bool)
     keep = np.pad(keep, (canvas.lead, -(canvas.lead + canvas.num_frames) % FRAMES), mode="edge")
     dreamed = np.nonzero(~keep.reshape(-1, FRAMES).all(1))[0]
@@ -538,10 +544,16 @@ def _spared(canvas: Canvas, memory: int) -> np.ndarray:
     return ~needed.repeat(FRAMES)
 
 
-def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray, given: np.ndarray | None) -> Iterator[np.ndarray]:
+def _consistent(pieces: Iterable[Decoded], draft: np.ndarray, given: np.ndarray | None) -> Iterator[Decoded]:
     """Pieces of frames, brought back to their draft, but for those that came as they were `given`, without being decoded."""
-    for place, frame in enumerate(frame for frames in pieces for frame in frames):
-        yield frame[None] if given is not None and np.array_equal(frame, given[place]) else consistent(frame[None], draft[place : place + 1])
+    place = 0
+    for frames, own in pieces:
+        for n in range(len(frames)):
+            both = [x[n : n + 1] for x in ((frames,) if own is frames else (frames, own))]
+            if given is None or not np.array_equal(both[0][0], given[place]):
+                both = [consistent(frame, draft[place : place + 1]) for frame in both]
+            yield both[0], both[-1]
+            place += 1
 
 
 def _at_once(area: int) -> int:
