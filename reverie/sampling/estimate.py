@@ -18,11 +18,14 @@ ATTENTION = 100e9  # operations per second of attention on a CPU
 
 def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, together: int = 1) -> tuple[float, float]:
     """(seconds, bytes) to fill canvases, `together` at a time, and decode them."""
-    network, autoencoder = dreamer.transformer, dreamer.autoencoder
+    network, codec = dreamer.transformer, dreamer.autoencoder.config
     copies, speed = 1 if config.guidance_scale == 1 else 2, peak_flops(network.compute_dtype) * SHARE
     parameters = sum(p.numel() for p in network.parameters())
-    (fine, coarse), (fine_blocks, coarse_blocks) = autoencoder.config.decoder_widths, autoencoder.config.decoder_blocks
-    weights = 4 * (parameters + sum(p.numel() for p in autoencoder.parameters()))
+    encoding, decoding = (  # operations per place of a latent
+        2 * (21 * blocks[1] * coarse**2 + 4 * (18 * blocks[0] * fine**2 + 9 * fine * 192))
+        for (fine, coarse), blocks in ((codec.encoder_widths, codec.encoder_blocks), (codec.decoder_widths, codec.decoder_blocks))
+    )
+    weights = 4 * (parameters + sum(p.numel() for p in dreamer.autoencoder.parameters()))
     seconds, memory = 0.0, 0.0
     for canvas in canvases:
         tokens = canvas.seen  # of one view
@@ -31,15 +34,16 @@ def estimate(dreamer: Any, canvases: Sequence[Canvas], config: SamplerConfig, to
         evaluations = seen * copies * int(below.sum()) * (2 if config.solver == "heun" else 1)
         linear = 2 * parameters * tokens * evaluations
         attention = 4 * tokens**2 * network.config.width * network.config.depth * evaluations
-        latents = canvas.latents[0].numel()
-        coding = (2 if canvas.tiles else 1) * 2 * latents * (coarse_blocks * 21 * coarse**2 + 4 * (fine_blocks * 18 * fine**2 + 9 * fine * 192))
+        groups, plane = len(canvas.times), canvas.latents[0, 0].numel()
+        turns = 4 * codec.decoder_blocks[1] if canvas.period is not None else 0  # of a loop's own end, in front of it
+        coding = plane * ((groups + turns) * decoding + (groups + turns // 2 - 1) * (encoding + decoding) + (groups * encoding if canvas.tiles else 0))
         seconds += (linear + coding) / speed + attention / ATTENTION
         packed = min(MAX_TOKENS, min(together, len(canvases)) * max(1, len(canvas.tiles)) * copies * tokens)
         sampling = packed * network.config.width * 4 * 16  # hidden states of one block, wide ones included
-        at_once = min(latents, max(canvas.latents[0, 0].numel(), PIECE * NATIVE_AREA // SPATIAL**2))  # what the autoencoder takes at once
-        decoding = at_once * (4 * fine * 4 * 8 + 768 * 4 * 4)  # fine features and frames
+        at_once = min(canvas.latents[0].numel(), max(plane, PIECE * NATIVE_AREA // SPATIAL**2))  # what the autoencoder takes at once
+        features = at_once * (4 * codec.decoder_widths[0] * 4 * 8 + 768 * 4 * 4)  # fine ones, and frames
         frames = 3 * canvas.width * canvas.height * canvas.num_frames * (3 if canvas.tiles else 1)  # and what lay under them
-        memory = max(memory, max(sampling, decoding) + frames + 12 * canvas.latents.numel())
+        memory = max(memory, max(sampling, features) + frames + 12 * canvas.latents.numel())
     return seconds, weights + memory + 1e9  # torch and the text encoder
 
 
