@@ -16,17 +16,17 @@ SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # the weights of MS-SSIM, fin
 WINDOW = 11  # pixels of its window
 
 
-def reconstruct(autoencoder: Autoencoder, video: Video) -> Video:
-    """The first whole groups of four frames, there and back."""
+def reconstruct(autoencoder: Autoencoder, video: Video, steady: bool = True) -> Video:
+    """The first whole groups of four frames, there and back; not steady: group by group."""
     frames = video.frames[: max(1, video.num_frames // FRAMES * FRAMES)]
     pixels = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
     with torch.inference_mode():
-        decoded = autoencoder.decode(autoencoder.encode(pixels), *frames.shape[:3])[0]
+        decoded = autoencoder.decode(autoencoder.encode(pixels), *frames.shape[:3], steady=steady)[0]
     return Video(((decoded.permute(1, 2, 3, 0) + 1) * 127.5).round().to(torch.uint8).numpy(), video.fps)
 
 
-def evaluate_reconstruction(autoencoder: Autoencoder, footage: Footage, num_clips: int) -> dict[str, float]:
-    """Means over clips; of the first four also what a tenth of the clips does not reach (NAME_p10).
+def evaluate_reconstruction(autoencoder: Autoencoder, footage: Footage, num_clips: int, steady: bool = True) -> dict[str, float]:
+    """Means over clips; of the first four also what a tenth of the clips does not reach (NAME_p10). steady: as `Autoencoder.decode` has it.
 
     psnr: dB, of all pixels; moving_psnr: of those that change by more than 6/255, over the clips (moving_clips) that have some; ms_ssim: of luma, 1 is equal (Wang 2003);
     gmsd: of luma, 0 is equal (arXiv 1308.3052); joint: the change between neighbouring frames at borders of groups over that inside of
@@ -38,7 +38,7 @@ def evaluate_reconstruction(autoencoder: Autoencoder, footage: Footage, num_clip
     changes = np.zeros((2, 2, 2))  # [reconstruction, original] [at borders, inside] [sum, count]
     for index in range(min(num_clips, len(footage))):
         video = footage.video(index)
-        back = reconstruct(autoencoder, video)
+        back = reconstruct(autoencoder, video, steady)
         frames = video.frames[: back.num_frames]
         error = ((frames.astype(np.float32) - back.frames) ** 2).mean(-1)
         found["psnr"].append(_decibel(error.mean()))
