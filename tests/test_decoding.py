@@ -52,6 +52,6 @@ def test_the_step_from_the_given_to_the_dreamed_is_smaller_than_group_by_group()
     for how, keep in (({"after": 8}, np.arange(16) < 8), ({"before": 8}, np.arange(16) >= 8)):
         canvas = tasks.extend(Video(frames[keep]), "x", encode=dreamer.encode, window=5, seed=0, **how)
         shown = np.concatenate(list(dreamer._frames(canvas, [latents])))
-        group_by_group = np.concatenate(list(Given(frames, keep[:, None, None]).over_pieces([(own, own)], keep)))
+        group_by_group = np.concatenate(list(Given(frames, keep[:, None, None]).over_pieces([own], keep)))
         assert np.array_equal(shown[keep], frames[keep])
         assert joint(shown, 8) < 0.93 * joint(group_by_group, 8)

@@ -21,7 +21,8 @@ def reconstruct(autoencoder: Autoencoder, video: Video, steady: bool = True) -> 
     frames = video.frames[: max(1, video.num_frames // FRAMES * FRAMES)]
     pixels = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
     with torch.inference_mode():
-        decoded = autoencoder.decode(autoencoder.encode(pixels), *frames.shape[:3], steady=steady)[0]
+        num_frames, height, width = frames.shape[:3]
+        decoded = autoencoder.decode(autoencoder.encode(pixels), num_frames, height, width, steady=steady)[0]
     return Video(((decoded.permute(1, 2, 3, 0) + 1) * 127.5).round().to(torch.uint8).numpy(), video.fps)
 
 

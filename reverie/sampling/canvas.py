@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 
 from reverie.autoencoder.autoencoder import FRAMES
@@ -23,9 +23,8 @@ WINDOW = 5  # latents that weights see at once whose file does not say how many 
 FADE = 8  # frames before a kept one over which what the autoencoder lost of it comes in (and after one that was not known, goes); so many are held back
 SAME = (16, 48)  # levels of 255: a place that changed by no more than the first shows the same thing; from the second on another
 PROJECTIONS = 3  # rounds of `consistent`
+NEAR = 7  # pixels, odd: so wide a neighbourhood shows the same where one of its places does, or the outline of a thing that has left would stay
 FEATHER = 4  # pixels, the same across the border of a kept region
-
-Decoded = tuple[np.ndarray, np.ndarray]  # frames, uint8 [t H W 3], as they are shown, and as their own groups alone decode them (where they are kept)
 
 
 @dataclass(frozen=True)
@@ -41,29 +40,29 @@ class Given:
         """Which frames are kept in all their pixels: bool [T]."""
         return np.broadcast_to(np.asarray(self.keep.all((1, 2))), len(self.frames))
 
-    def over_pieces(self, pieces: Iterable[Decoded], known: np.ndarray) -> Iterator[np.ndarray]:
-        """The frames of all `pieces` that were dreamed, one by one, [1 H W 3], with the kept pixels exactly as given. known: bool [T], those whose latents were kept.
+    def over_pieces(self, pieces: Iterable[np.ndarray], known: np.ndarray) -> Iterator[np.ndarray]:
+        """The frames of all `pieces` that were dreamed, uint8 [t H W 3], one by one with the kept pixels exactly as given. known: bool [T], those whose latents were kept.
 
-        What the autoencoder lost of a kept frame is given back wherever the dream goes on to show the same (SAME): of a known one until the next kept frame, whose loss
+        What the autoencoder lost of a kept frame is given back wherever the dream goes on to show the same (SAME, NEAR): of a known one until the next kept frame, whose loss
         comes in over FADE frames; of another, for FADE frames, and only where what was given was dreamed. Where parts of frames are kept, what they
         differ by from the dream fades out across the border.
         """
         keep = np.broadcast_to(self.keep, self.frames.shape[:3])
         whole, total = self.whole, len(self.frames)
-        dreamed: Iterator[Decoded] = (both for frames, own in pieces for both in zip(frames, own, strict=True))
+        dreamed: Iterator[np.ndarray] = (frame for piece in pieces for frame in piece)
         if not np.array_equal(whole, keep.any((1, 2))):
-            yield from (_beside(frame, *parts)[None] for (frame, _), *parts in zip(dreamed, self.frames, keep, strict=True))
+            yield from (_beside(*parts)[None] for parts in zip(dreamed, self.frames, keep, strict=True))
             return
-        coming: deque[Decoded] = deque(itertools.islice(dreamed, 1))
+        coming: deque[np.ndarray] = deque(itertools.islice(dreamed, 1))
         if self.around:  # the first frame comes after the last
             dreamed, whole = itertools.chain(dreamed, [coming[0]]), np.append(whole, whole[0])
-        before: tuple[Decoded, np.ndarray] | None = None  # the kept frame before, dreamed and given
+        before: tuple[np.ndarray, np.ndarray] | None = None  # the kept frame before, dreamed and given
         since = 0
         for t in range(total):
             coming.extend(itertools.islice(dreamed, FADE + 1 - len(coming)))
-            frame, own = coming.popleft()
+            frame = coming.popleft()
             if whole[t]:
-                before, since = ((frame, own), self.frames[t]), t
+                before, since = (frame, self.frames[t]), t
                 yield self.frames[t : t + 1]
                 continue
             n = next((n for n in range(len(coming)) if whole[t + 1 + n]), FADE)
@@ -76,21 +75,18 @@ class Given:
             yield np.clip(shown, 0, 255).round().astype(np.uint8)[None]
 
 
-def _regained(shown: np.ndarray, dreamed: Decoded, given: np.ndarray, known: bool) -> np.ndarray:
+def _regained(shown: np.ndarray, dreamed: np.ndarray, given: np.ndarray, known: bool) -> np.ndarray:
     """What the autoencoder lost of a frame that was `given` and `dreamed`, as far as the dreamed frame `shown` shows the same there: float [H W 3].
     Of one that was not `known`, only where what was dreamed is itself the same as what was given.
-
-    The group across a border has already moved the frame towards the dream, as it has moved the dream beside it, so what is lost is counted from there; but only
-    where the frame's own group shows the same too, or the outline of a thing that has left would stay (docs/log.md).
     """
-    lost = given.astype(np.float32) - dreamed[0]
-    same = np.minimum(*(_same(shown.astype(np.float32) - frame) for frame in dreamed))
-    return lost * same * (1.0 if known else _same(lost))
+    lost, change = given.astype(np.float32) - dreamed, np.abs(shown.astype(np.int16) - dreamed).max(-1).astype(np.uint8)
+    around = np.asarray(Image.fromarray(change).filter(ImageFilter.MaxFilter(NEAR)))
+    return lost * _same(around) * (1.0 if known else _same(np.abs(lost).max(-1)))
 
 
 def _same(change: np.ndarray) -> np.ndarray:
-    """[H W 1] in [0, 1]: how far a change [H W 3] is none (SAME)."""
-    return np.clip((SAME[1] - np.abs(change).max(-1, keepdims=True)) / (SAME[1] - SAME[0]), 0, 1)
+    """[H W 1] in [0, 1]: how far a change [H W] is none (SAME)."""
+    return np.clip((SAME[1] - change[..., None].astype(np.float32)) / (SAME[1] - SAME[0]), 0, 1)
 
 
 def _beside(dreamed: np.ndarray, given: np.ndarray, keep: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from reverie.layers.precision import Linear, fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
 from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
-from reverie.sampling.canvas import WINDOW, Canvas, Decoded, consistent
+from reverie.sampling.canvas import WINDOW, Canvas, consistent
 from reverie.sampling.recut import with_sound
 from reverie.sampling.sampler import SamplerConfig, sample
 from reverie.sampling.stream import Context, Journal, Windows, num_windows
@@ -432,25 +432,22 @@ class Reverie:
         decoded = self._decoded(canvas, pieces)
         if canvas.draft is not None:
             decoded = _consistent(decoded, canvas.draft, canvas.given.frames if canvas.given is not None else None)
-        return (frames for frames, _ in decoded) if canvas.given is None else canvas.given.over_pieces(decoded, canvas.known)
+        return decoded if canvas.given is None else canvas.given.over_pieces(decoded, canvas.known)
 
     @torch.inference_mode()
-    def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[Decoded]:
+    def _decoded(self, canvas: Canvas, pieces: Iterable[Tensor]) -> Iterator[np.ndarray]:
         """Decoded groups, steady at their borders, but for what is given and spared. Every frame leaves as soon as it is final: two later than it is decoded."""
         place, cache, state, at_once = -canvas.lead, None, None, _at_once(canvas.width * canvas.height)
         near = 2 * len(self.autoencoder.decoder.mixes)  # latents that a decoder remembers: as many groups across borders are needed before a latent, and
         memory = 2 * near + 1  # before the frames that they are made of as many again
-        kept, out = canvas.given.whole if canvas.given is not None else np.zeros(canvas.num_frames, bool), place  # out: which frame leaves next
-        spared, unseen = _spared(canvas, memory), _spared(canvas, near + 1)
+        spared, unseen, out = _spared(canvas, memory), _spared(canvas, near + 1), place  # out: which frame leaves next
 
-        def leave(video: Tensor, own: Tensor) -> Iterator[Decoded]:
+        def leave(video: Tensor) -> Iterator[np.ndarray]:
             nonlocal out
             first, out = out, out + video.shape[2]
             start, stop = max(0, first), min(canvas.num_frames, out)
             if stop > start:
-                frames, alone = (x[0, :, start - first : stop - first, : canvas.height, : canvas.width] for x in (video, own))
-                shown = _pixels(frames)
-                yield shown, _pixels(alone) if kept[start:stop].any() else shown
+                yield _pixels(video[0, :, start - first : stop - first, : canvas.height, : canvas.width])
 
         for piece in pieces:
             parts = piece[None].split(at_once, 2)
@@ -464,19 +461,17 @@ class Reverie:
                 seen = slice(first + canvas.lead, place + canvas.lead)
                 if canvas.given is not None and canvas.period is None and unseen[seen].all():
                     if state:
-                        yield from leave(state[0], state[0])
+                        yield from leave(state[0])
                     # what is needed of the spared ones comes back before the next dreamed latent
                     cache, state = None if spared[seen].all() else self.autoencoder.decode_piece(part, cache)[1], None
                     out = place
-                    given = canvas.given.frames[max(0, first) : min(canvas.num_frames, place)]
-                    yield given, given
+                    yield canvas.given.frames[max(0, first) : min(canvas.num_frames, place)]
                     continue
                 video, cache = self.autoencoder.decode_piece(part, cache)
-                own = torch.cat([state[0], video], 2) if state and kept.any() else video
                 video, state = self.autoencoder.lap(video, state)
-                yield from leave(video, own[:, :, : video.shape[2]])
+                yield from leave(video)
         if state:
-            yield from leave(state[0], state[0])
+            yield from leave(state[0])
 
     def _video(self, canvas: Canvas, frames: Sequence[np.ndarray], latents: Tensor, config: SamplerConfig) -> Video:
         return Video(np.concatenate(frames), canvas.fps, self.remembered(canvas, config), latents.numpy())
@@ -544,16 +539,10 @@ def _spared(canvas: Canvas, memory: int) -> np.ndarray:
     return ~needed.repeat(FRAMES)
 
 
-def _consistent(pieces: Iterable[Decoded], draft: np.ndarray, given: np.ndarray | None) -> Iterator[Decoded]:
+def _consistent(pieces: Iterable[np.ndarray], draft: np.ndarray, given: np.ndarray | None) -> Iterator[np.ndarray]:
     """Pieces of frames, brought back to their draft, but for those that came as they were `given`, without being decoded."""
-    place = 0
-    for frames, own in pieces:
-        for n in range(len(frames)):
-            both = [x[n : n + 1] for x in ((frames,) if own is frames else (frames, own))]
-            if given is None or not np.array_equal(both[0][0], given[place]):
-                both = [consistent(frame, draft[place : place + 1]) for frame in both]
-            yield both[0], both[-1]
-            place += 1
+    for place, frame in enumerate(frame for frames in pieces for frame in frames):
+        yield frame[None] if given is not None and np.array_equal(frame, given[place]) else consistent(frame[None], draft[place : place + 1])
 
 
 def _at_once(area: int) -> int:
