@@ -29,7 +29,7 @@ def test_a_codec_that_jumps_between_groups_is_seen(autoencoder: Autoencoder, foo
     footage = Footage(footage_folder)
     figures = {}
     for name, jump in (("steady", 0), ("jumping", 12)):
-        monkeypatch.setattr(reconstruction, "reconstruct", lambda _, video, jump=jump: Video(
+        monkeypatch.setattr(reconstruction, "reconstruct", lambda _, video, steady, jump=jump: Video(
             np.clip(video.frames[:16] + jump * (np.arange(16) // 4 % 2)[:, None, None, None], 0, 255).astype(np.uint8), video.fps))  # fmt: skip
         figures[name] = evaluate_reconstruction(autoencoder, footage, 3)
     assert figures["steady"]["joint"] == pytest.approx(1) and figures["steady"]["psnr"] > 60
