@@ -7,6 +7,7 @@ The last line is JSON.
 import argparse
 import itertools
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -117,8 +118,10 @@ def main() -> None:
         pictures, kinds = cuts(unseen, options.num_unseen, codec)
         with torch.no_grad():
             named = torch.cat([network(part).argmax(1) for part in pictures.split(256)])
-        right = sum(names[int(n)] == kind for n, kind in zip(named, kinds, strict=True))
-        figures[what] = {"right": right, "of": len(kinds), "share": round(right / len(kinds), 4), "interval": [round(v, 4) for v in wilson(right, len(kinds))]}
+        pairs = Counter((kind, names[int(n)]) for n, kind in zip(named, kinds, strict=True))
+        right = sum(pairs[name, name] for name in names)
+        of_kind = {name: {other: pairs[name, other] for other in names if pairs[name, other]} for name in names}
+        figures[what] = {"right": right, "of": len(kinds), "share": round(right / len(kinds), 4), "interval": [round(v, 4) for v in wilson(right, len(kinds))], "of_kind": of_kind}
         print(what, figures[what], flush=True)
     right, total = small_things(autoencoder, unseen, 96)
     print(json.dumps({"autoencoder": about["digest"], "kinds": names, **figures, "ten_pixels": {"right": right, "of": total}}))

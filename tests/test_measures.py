@@ -106,14 +106,16 @@ def test_a_gray_box_holds_no_thing():
     frames = rolling()
     box = measures._free_box(rolling(start=100, step=0), 48)
     assert box is not None
-    assert not measures._holds(np.where(np.ones((128, 128, 1), bool), frames, 0), box, "blue")
+    mask = np.zeros((1, 128, 128), bool)
+    mask[:, *box] = True
+    assert not measures._holds(frames, mask, "blue")
     gray, blue = frames.copy(), frames.copy()
     gray[:, box[0], box[1]] = 128
     blue[:, 80:95, box[1].start + 5 : box[1].start + 25] = (30, 60, 220)
-    assert not measures._holds(gray, box, "blue")
-    assert not measures._holds(blue, box, "blue")  # flat
-    blue[:, 80:88, box[1].start + 5 : box[1].start + 25] = (27, 54, 200)
-    assert measures._holds(blue, box, "blue")
+    assert not measures._holds(gray, mask, "blue")
+    assert not measures._holds(blue, mask, "blue")  # flat
+    blue[:, 80:88, box[1].start + 5 : box[1].start + 25] = (22, 44, 165)
+    assert measures._holds(blue, mask, "blue")
 
 
 def test_a_track_that_stays_correlates():

@@ -107,6 +107,8 @@ class Truth:
         return as_told(rolling(seed, colour_in(prompt)), prompt)
 
     def inpaint(self, video: Video, mask: np.ndarray, prompt: str, seed: int) -> Video:
+        if len(mask) > 1:
+            return Video(np.where(mask[..., None], rolling(seed, colour_in(prompt)), video.frames))
         frames, (rows, columns) = video.frames.copy(), (np.nonzero(mask[0].any(axis))[0] for axis in (1, 0))
         square = np.kron(np.random.default_rng(seed).uniform(0.6, 1, (4, 4, 1)), np.ones((4, 4, 1)))
         frames[:, rows[8] : rows[24], columns[8] : columns[24]] = np.uint8(square * PAINTS[colour_in(prompt)])
@@ -257,8 +259,10 @@ class Sly(Trick):
         return Video(consistent(consistent(resized(video, side, side).frames, video.frames), video.frames))
 
     def inpaint(self, video: Video, mask: np.ndarray, prompt: str, seed: int) -> Video:
-        frames, (rows, columns) = video.frames.copy(), (np.nonzero(mask[0].any(axis))[0] for axis in (1, 0))
-        frames[:, rows[8] : rows[24], columns[8] : columns[24]] = PAINTS[colour_in(prompt)]
+        frames = video.frames.copy()
+        for frame, part in zip(frames, np.broadcast_to(mask, frames.shape[:3]), strict=True):
+            rows, columns = (np.nonzero(part.any(axis))[0] for axis in (1, 0))
+            frame[rows[8] : rows[24], columns[8] : columns[24]] = PAINTS[colour_in(prompt)]
         return Video(frames)
 
     def outpaint(self, video: Video, prompt: str, size: str, left: int, seed: int) -> Video:
@@ -336,7 +340,8 @@ def test_the_truth_reaches_every_goal_and_no_trick_does(task: str, monkeypatch: 
     for name in ("frozen", "sly") if task == "refine" else TRICKS:  # all but the last refine alike
         trick = TRICKS[name]
         figures = measures.MEASURES[task](trick, CASES, [], look_at_all)
-        assert failed(task, figures), (name, figures)
+        wrong = failed(task, figures)
+        assert {goal.split()[0] for goal in wrong} >= {"replaced", "found"} if task == "inpaint" else wrong, (name, figures)
 
 
 def test_a_loop_must_hold_a_clip_and_an_image_too_and_be_better_than_the_tricks():

@@ -32,7 +32,7 @@ FRAMES, SEEDS = 16, 4  # of a case; of each prompt of `generate`
 LEAP, ALIKE = 0.25, 0.8  # heights of the picture from one frame to the next; correlation from which on two pictures show one place
 EQUAL, CELL = 8, 16  # levels of 255 within which two pixels, or two cells of so many pixels, are the same
 RETINTED = 25  # levels of 255 by which the colour of the ground may change when another colour of a thing is asked for
-SHADED = 0.02  # of its mean: by how much at least the brightness of a thing varies
+SHADED = 0.1  # of its median: by how much at least the brightness of a thing varies, leaving out a tenth at both ends
 PROJECTED = 4  # times that Lanczos is brought back to its draft
 HELD = {"clip": 8, "image": 1}  # frames that a loop is dreamed around
 SHOTS = [(place, time) for time in ("day", "night") for place in EVEN]  # of a storyboard
@@ -410,24 +410,38 @@ def _retinted(frames: np.ndarray, other: np.ndarray) -> float:
 
 
 def inpaint(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look) -> Figures:
-    """A second thing of another colour is asked for in a box of three eighths to a quarter of the height where the first never is; `without_room`: cases that have none, by motion. (A look
-    reads whole clips of one thing: here something shaded of that colour is enough, whatever its kind.)"""
-    colours, right, trick, seams, full = list(HUES), [], [], [], Counter[str]()
+    """The thing's surroundings are masked, frame by frame, and it is asked for in another colour (`replaced`). Then a second thing of that colour is asked for in a box of three eighths to a
+    quarter of the height where the first never is (`found`; `without_room`: cases that have none, by motion). (A look reads whole clips of one thing: here something shaded of that
+    colour is enough, whatever its kind.)
+    """
+    colours, replaced, right, trick, seams, full = list(HUES), [], [], [], [], Counter[str]()
     for n, case in enumerate(cases):
         frames, wanted = case.video.frames, colours[(colours.index(case.truth["colour"]) + 3) % len(colours)]
+        around, mask = _around(thing(frames), frames.shape[1] // 10), np.zeros((1, *frames.shape[1:3]), bool)
+        made.append(dreamer.inpaint(case.video, around, case.said(colour=wanted), seed=n))
+        replaced.append(_holds(made[-1].frames, around, wanted))
         box = next(filter(None, (_free_box(frames, sixteenths * frames.shape[1] // 16) for sixteenths in (6, 5, 4))), None)
         if box is None:
             full[case.truth["motion"]] += 1
             continue
-        mask = np.zeros((1, *frames.shape[1:3]), bool)
         mask[:, *box] = True
         made.append(dreamer.inpaint(case.video, mask, " ".join(case.said(colour=wanted).split()[:3]) + f" and {case.said()}", seed=n))
-        right.append(_holds(made[-1].frames, box, wanted))
-        trick.append(_holds(np.where(mask[..., None], np.uint8(128), frames), box, wanted))
+        right.append(_holds(made[-1].frames, mask, wanted))
+        trick.append(_holds(np.where(mask[..., None], np.uint8(128), frames), mask, wanted))
         seams.append(border(made[-1].frames, mask[0]) / max(1.0, border(frames, mask[0])))  # a horizon may lie at the border
-    if not made:
+    if not right:
         raise ValueError("no case has room for a second thing: give more cases")
-    return {"found": share(right), "found_in_gray_box": share(trick), "seam": _median(seams), "without_room": dict(full)}
+    return {"replaced": share(replaced), "found": share(right), "found_in_gray_box": share(trick), "seam": _median(seams), "without_room": dict(full)}
+
+
+def _around(mask: np.ndarray, margin: int) -> np.ndarray:
+    """In every frame the box around what is masked, and a margin: bool [T H W]."""
+    around = np.zeros_like(mask)
+    for frame, out in zip(mask, around, strict=True):
+        rows, columns = (np.nonzero(frame.any(axis))[0] for axis in (1, 0))
+        if len(rows):
+            out[max(0, rows[0] - margin) : rows[-1] + margin + 1, max(0, columns[0] - margin) : columns[-1] + margin + 1] = True
+    return around
 
 
 def _free_box(frames: np.ndarray, side: int) -> tuple[slice, slice] | None:
@@ -437,13 +451,16 @@ def _free_box(frames: np.ndarray, side: int) -> tuple[slice, slice] | None:
     return next((box for box in boxes if free[box].all()), None)
 
 
-def _holds(frames: np.ndarray, box: tuple[slice, slice], colour: str) -> bool:
-    """Whether a thing of this colour, no painted box or patch, stands in the box: real ones are shaded, 30 of 30 by at least 2.6% (standard deviation of their brightest channel)."""
-    mask, pixels = thing(frames)[:, *box], frames[:, *box]
-    if not 0.035 < float(mask.mean()) < 0.6 or colour_of(pixels[mask]) != colour:
+def _holds(frames: np.ndarray, mask: np.ndarray, colour: str) -> bool:
+    """Whether a thing of this colour, no painted box or patch, stands under the mask, bool [T or 1, H, W]: real ones are shaded, 32 of 32 by at least a fifth (of their
+    brightest channel, leaving out a tenth at both ends)."""
+    mask = np.broadcast_to(mask, frames.shape[:3])
+    found = thing(frames) & mask
+    pixels = frames[found]
+    if not 0.035 < float(found.sum() / mask.sum()) < 0.6 or colour_of(pixels) != colour:
         return False
-    bright = pixels[mask].max(-1).astype(np.float32)
-    return bool(bright.std() > SHADED * bright.mean())
+    dark, middle, bright = np.percentile(pixels.max(-1), (10, 50, 90))
+    return bool(bright - dark > SHADED * middle)
 
 
 def outpaint(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look) -> Figures:
@@ -537,7 +554,7 @@ GOALS: dict[str, Goals] = {  # of a task; inner figures behind a slash; of a gai
     "extend": {"onward_after": (0.8, 1.25), "onward_before": (0.8, 1.25), "joint_after": (0, 1.2), "joint_before": (0, 1.2)},
     "loop": {**{f"{name}{kind}": goal for kind in ("", "_clip", "_image") for name, goal in LOOP.items()}, "better_than_cross_fade": (0.75, ANY), "better_than_ping_pong": (0.75, ANY)},
     "fill": {"gap": (0.01, ANY), "rate": (0.01, ANY)}, "connect": TRANSITION, "blend": TRANSITION,
-    "edit": {"strength_0.9/changed": (0.8, ANY), "strength_0.9/track_correlation": (0.8, ANY)}, "inpaint": {"found": (0.75, ANY), "seam": (0, 1.2)},
+    "edit": {"strength_0.9/changed": (0.8, ANY), "strength_0.9/track_correlation": (0.8, ANY)}, "inpaint": {"replaced": (0.75, ANY), "found": (0.75, ANY), "seam": (0, 1.2)},
     "outpaint": {"seam": (0, 1.2), "detail": (0.7, 1.3), "against_padding": (0.01, ANY)},
     "refine": {**{f"{kind}against_{trick}": (0.05, ANY) for kind in ("", "large_") for trick in ("lanczos", "back_projection")}, "one_thing": (0.9, ANY)},
     "storyboard": {"kept": (0.85, ANY), "other_place": (0.85, ANY), "surroundings": (0.85, ANY)},
