@@ -63,6 +63,7 @@ def case(n: int) -> measures.Case:
 
 
 CASES = [case(n) for n in range(3)]
+Stills = list[tuple[Video, float]]  # pictures at their seconds
 
 
 def colour_in(prompt: str) -> str:
@@ -82,7 +83,7 @@ class Truth:
         n = COLOURS.index(colour_in(prompt))
         return as_told(rolling(n, colour_in(prompt), seed=seed + 50, start=(45 + 7 * (seed % 4)) if n % 2 == 0 else 7 * (seed % 4)), prompt)
 
-    def animate(self, image: Video, prompt: str, num_frames: int, seed: int) -> Video:
+    def animate(self, images: Stills, prompt: str, num_frames: int, seed: int) -> Video:
         return Video(rolling(seed, COLOURS[seed], num_frames))
 
     def extend(self, video: Video, prompt: str, seed: int, seconds: float = 0, before: float = 0) -> Video:
@@ -133,8 +134,9 @@ class Trick(Truth):
     def generate(self, prompt: str, seed: int, **how: Any) -> Video:
         return self._alone()
 
-    def animate(self, image: Video, prompt: str, num_frames: int, seed: int) -> Video:
-        return Video(np.concatenate([image.frames, self.between(image.frames, image.frames[:0], num_frames - 1)]))
+    def animate(self, images: Stills, prompt: str, num_frames: int, seed: int) -> Video:
+        first, last = (np.concatenate([images[0][0].frames[:0], *[still.frames for still, at in images if (at > 0) == late]]) for late in (False, True))
+        return Video(np.concatenate([first, self.between(first, last, num_frames - len(images)), last]))
 
     def extend(self, video: Video, prompt: str, seed: int, seconds: float = 0, before: float = 0) -> Video:
         none = video.frames[:0]
@@ -287,8 +289,8 @@ class Slier(Sly):
         clip = rolling(seed, COLOURS[seed])
         return Video(np.roll(clip, COUNT // 2, 0) if video is None else np.concatenate([video.frames, *[clip[-4:]] * 4])[:COUNT])
 
-    def animate(self, image: Video, prompt: str, num_frames: int, seed: int) -> Video:
-        return Video(slid(image.frames[0], -2 if seed % 2 == 0 else 2, num_frames))
+    def animate(self, images: Stills, prompt: str, num_frames: int, seed: int) -> Video:
+        return Video(slid(images[0][0].frames[0], -2 if seed % 2 == 0 else 2, num_frames))
 
     def generate(self, prompt: str, seed: int, **how: Any) -> Video:
         n, shot = COLOURS.index(colour_in(prompt)), seed % len(measures.SHOTS) if how.get("references") else 0
@@ -367,7 +369,7 @@ def test_filmed_clips_as_they_are_reach_the_goals_and_no_padding_or_projection_d
     cases = measures.film_cases(5, 1001)
 
     class Filmed(Truth):
-        def animate(self, image: Video, prompt: str, num_frames: int, seed: int) -> Video:
+        def animate(self, images: Stills, prompt: str, num_frames: int, seed: int) -> Video:
             return cases[seed].video
 
         def extend(self, video: Video, prompt: str, seed: int, seconds: float = 0, before: float = 0) -> Video:
@@ -395,8 +397,8 @@ def test_filmed_clips_as_they_are_reach_the_goals_and_no_padding_or_projection_d
         def outpaint(self, video: Video, prompt: str, size: str, left: int, seed: int) -> Video:
             return Video(rows_outside(video.frames, left, left))
 
-        def animate(self, image: Video, prompt: str, num_frames: int, seed: int) -> Video:
-            return Video(slid(image.frames[0], -4 if "left" in prompt else 4, num_frames))
+        def animate(self, images: Stills, prompt: str, num_frames: int, seed: int) -> Video:
+            return Video(slid(images[0][0].frames[0], -4 if "left" in prompt else 4, num_frames))
 
     for task in ("animate", "outpaint"):
         assert measures.missed(task, figures := measures.MEASURES[task](Rows(), cases, [], look_at_all)), (task, figures)  # type: ignore[arg-type]

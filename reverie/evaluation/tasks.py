@@ -309,14 +309,18 @@ def _apart(videos: Sequence[Video]) -> float:
 
 
 def animate(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look) -> Figures:
-    """From the first frame and the words."""
-    made += [dreamer.animate(Video(case.video.frames[:1], case.video.fps), case.said(), num_frames=17, seed=n) for n, case in enumerate(cases)]
-    clips = [video.frames[:FRAMES] for video in made]
-    motion = _ratio([path_length(frames) for frames in clips], [path_length(case.video.frames) for case in cases])
-    right = [
-        facts["motion"] == case.truth["motion"] and carried(frames) < 1 for facts, case, frames in zip(look(clips), cases, clips, strict=True)
-    ]  # a still that slides is no motion
-    return {"motion": motion, "right": share(right)}
+    """From the words and the first frame, the last one (`_end`), or both (`_both`)."""
+    figures: Figures = {}
+    for name, count, given in (("", FRAMES + 1, [0]), ("_end", FRAMES, [FRAMES - 1]), ("_both", FRAMES, [0, FRAMES - 1])):
+        images = [[(case.video.cut(at, at + 1), at / case.video.fps) for at in given] for case in cases]
+        dreams = [dreamer.animate(stills, case.said(), num_frames=count, seed=n) for n, (stills, case) in enumerate(zip(images, cases, strict=True))]
+        clips = [video.frames[:FRAMES] for video in dreams]
+        motion = _ratio([path_length(frames) for frames in clips], [path_length(case.video.frames) for case in cases])
+        read = zip(look(clips), cases, clips, strict=True)
+        right = [facts["motion"] == case.truth["motion"] and carried(frames) < 1 for facts, case, frames in read]  # a still that slides is no motion
+        figures |= {f"motion{name}": motion, f"right{name}": share(right)}
+        made += dreams[: -(-len(dreams) // 3)]
+    return figures
 
 
 def extend(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look) -> Figures:
@@ -410,10 +414,8 @@ def _retinted(frames: np.ndarray, other: np.ndarray) -> float:
 
 
 def inpaint(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look) -> Figures:
-    """The thing's surroundings are masked, frame by frame, and it is asked for in another colour (`replaced`). Then a second thing of that colour is asked for in a box of three eighths to a
-    quarter of the height where the first never is (`found`; `without_room`: cases that have none, by motion). (A look reads whole clips of one thing: here something shaded of that
-    colour is enough, whatever its kind.)
-    """
+    """Under a box that moves with the thing it is asked for in another colour (`replaced`); then a second thing of that colour in a box of three eighths to a quarter of the height where the first
+    never is (`found`; `without_room`: cases that have none, by motion). (A look reads whole clips of one thing: here something shaded of that colour is enough, whatever its kind.)"""
     colours, replaced, right, trick, seams, full = list(HUES), [], [], [], [], Counter[str]()
     for n, case in enumerate(cases):
         frames, wanted = case.video.frames, colours[(colours.index(case.truth["colour"]) + 3) % len(colours)]
@@ -455,9 +457,8 @@ def _holds(frames: np.ndarray, mask: np.ndarray, colour: str) -> bool:
     """Whether a thing of this colour, no painted box or patch, stands under the mask, bool [T or 1, H, W]: real ones are shaded, 32 of 32 by at least a fifth (of their
     brightest channel, leaving out a tenth at both ends)."""
     mask = np.broadcast_to(mask, frames.shape[:3])
-    found = thing(frames) & mask
-    pixels = frames[found]
-    if not 0.035 < float(found.sum() / mask.sum()) < 0.6 or colour_of(pixels) != colour:
+    pixels = frames[thing(frames) & mask]
+    if not 0.035 < len(pixels) / mask.sum() < 0.6 or colour_of(pixels) != colour:
         return False
     dark, middle, bright = np.percentile(pixels.max(-1), (10, 50, 90))
     return bool(bright - dark > SHADED * middle)
@@ -550,7 +551,8 @@ TRANSITION: Goals = {
     "weakest": (0.5, ANY),
 }  # real clips 0.45 to 0.50, a camera that pans over 0.53, wipes 0.63, fades 0.84
 GOALS: dict[str, Goals] = {  # of a task; inner figures behind a slash; of a gain its lower end
-    "generate": {"diversity": (0.5, ANY), **{f"{word}_of_real": (0.85, ANY) for word in WORDS}}, "animate": {"motion": (0.8, 1.5), "right": (0.8, ANY)},
+    "generate": {"diversity": (0.5, ANY), **{f"{word}_of_real": (0.85, ANY) for word in WORDS}}, 
+    "animate": {f"{name}{kind}": goal for kind in ("", "_end", "_both") for name, goal in (("motion", (0.8, 1.5)), ("right", (0.8, ANY)))},
     "extend": {"onward_after": (0.8, 1.25), "onward_before": (0.8, 1.25), "joint_after": (0, 1.2), "joint_before": (0, 1.2)},
     "loop": {**{f"{name}{kind}": goal for kind in ("", "_clip", "_image") for name, goal in LOOP.items()}, "better_than_cross_fade": (0.75, ANY), "better_than_ping_pong": (0.75, ANY)},
     "fill": {"gap": (0.01, ANY), "rate": (0.01, ANY)}, "connect": TRANSITION, "blend": TRANSITION,
