@@ -56,7 +56,7 @@ def _scaled(width: int, depth: int, batch_size: int, num_steps: int) -> Preset:
 
 
 def small() -> Preset:
-    """10 M: ablations."""
+    """11 M: ablations."""
     return _scaled(256, 8, 48, 1000)
 
 
@@ -66,7 +66,7 @@ def base() -> Preset:
 
 
 def large() -> Preset:
-    """1.7 B: a week or two of eight data-centre GPUs."""
+    """1.8 B: a week or two of eight data-centre GPUs."""
     return _scaled(2048, 25, 2048, 300_000)
 
 

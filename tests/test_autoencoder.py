@@ -139,6 +139,15 @@ def test_a_tile_is_the_whole_away_from_its_borders(autoencoder: Autoencoder):
     assert torch.allclose(part[..., 5:-5, 5:-5], latents[..., 9:13, 9:13], atol=1e-3)
 
 
+def test_a_tile_of_what_is_decoded_across_borders_is_the_whole_further_inside(autoencoder: Autoencoder):
+    latents = torch.randn(1, 16, 2, 36, 36, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = autoencoder.decode(latents, 8, 288, 288)
+        tile = autoencoder.decode(latents[..., 2:34, 2:34], 8, 256, 256)
+    assert torch.allclose(tile[..., 120:-120, 120:-120], whole[..., 136:152, 136:152], atol=1e-3)  # decoded, encoded and decoded: three margins of 40
+    assert not torch.allclose(tile[:, :, 2:6, 40:-40, 40:-40], whole[:, :, 2:6, 56:-56, 56:-56], atol=1e-3)
+
+
 @pytest.mark.parametrize(("bad", "message"), [
     (torch.full((1, 3, 4, 16, 16), float("nan")), "not finite"), (torch.full((1, 3, 4, 16, 16), 3.0), r"outside \[-1, 1\]"),
     (torch.zeros(1, 3, 4, 16, 16, dtype=torch.float64), "float64"), (torch.zeros(1, 1, 4, 16, 16), r"\[B 3 T H W\]"), (torch.zeros(1, 4, 4, 16, 16), r"\[B 3 T H W\]"),
