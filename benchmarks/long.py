@@ -1,6 +1,6 @@
 """Does a long film take memory that stays flat and time that grows in step with it? Memory and time after every window.
 
-python benchmarks/long.py [SECONDS] [WxH] [PICTURE.png]        last line: JSON; the picture is of the memory. Run it on an idle machine; 60 s by default, about a minute of work.
+python benchmarks/long.py [SECONDS] [WxH] [PICTURE.png]        last line: JSON; the picture is of the memory. Run it on an idle machine; 60 s by default, about two minutes of work.
 """
 
 import json
