@@ -551,7 +551,7 @@ TRANSITION: Goals = {
     "weakest": (0.5, ANY),
 }  # real clips 0.45 to 0.50, a camera that pans over 0.53, wipes 0.63, fades 0.84
 GOALS: dict[str, Goals] = {  # of a task; inner figures behind a slash; of a gain its lower end
-    "generate": {"diversity": (0.5, ANY), **{f"{word}_of_real": (0.85, ANY) for word in WORDS}}, 
+    "generate": {"diversity": (0.5, ANY), **{f"{word}_of_real": (0.85, ANY) for word in WORDS}},
     "animate": {f"{name}{kind}": goal for kind in ("", "_end", "_both") for name, goal in (("motion", (0.8, 1.5)), ("right", (0.8, ANY)))},
     "extend": {"onward_after": (0.8, 1.25), "onward_before": (0.8, 1.25), "joint_after": (0, 1.2), "joint_before": (0, 1.2)},
     "loop": {**{f"{name}{kind}": goal for kind in ("", "_clip", "_image") for name, goal in LOOP.items()}, "better_than_cross_fade": (0.75, ANY), "better_than_ping_pong": (0.75, ANY)},
