@@ -57,6 +57,24 @@ class Remembering(Autoencoder):
         return F.linear(blocks.float() - self.mean, self.basis) * self.scale + residual
 
 
+class Short(Conv):
+    """A 1x1 convolution to or from planes of half the size, with a shortcut without parameters: neighbouring channels of (c p q) averaged or repeated (arXiv 2410.10733)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        down, out = x.shape[-1] > len(self.weight), len(self.weight)
+        taken = rearrange(x, "n h w (k c) -> n h w (c k)", k=4) if down else x
+        taken = F.adaptive_avg_pool1d(taken.flatten(0, 1), out).unflatten(0, x.shape[:2])
+        return super().forward(x) + (taken if down else rearrange(taken, "n h w (c k) -> n h w (k c)", k=4))
+
+
+class Shortened(Autoencoder):
+    """Shortcuts around the encoder's halving and the decoder's doubling."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__(config)
+        self.encoder.down.__class__ = self.decoder.up.__class__ = Short
+
+
 class Coarser(Autoencoder):
     """4x16x16 with four times the channels per latent that `latent_channels` says of 8x8 ones: a latent per token, of as many numbers."""
 
@@ -125,6 +143,7 @@ VARIANTS = {
     "4x16x16, 64 channels": Variant(Coarser, _channels(64)), "4x16x16, 128 channels": Variant(Coarser, _channels(128)),
     "AdamW": Variant(muon=0.0), "no linear start": Variant(Unstarted), "no weight on what moves": Variant(moving_weight=1.0),
     "scale equivariance": Variant(halved_weight=0.0625), "half of the cuts nested": Variant(nested_share=0.5), "no latent noise": Variant(latent_noise=0.0), "encoder sees the past": Variant(Remembering),
+    "shortcuts": Variant(Shortened),
 }  # fmt: skip
 
 

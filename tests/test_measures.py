@@ -27,7 +27,7 @@ def rolling(frames: int = 16, colour: tuple[int, int, int] = (220, 30, 30), star
 
 
 def case(**settings) -> measures.Case:
-    truth = {"kind": "cube", "colour": "red", "motion": "left", "fact": "roll_left", "surroundings": "snow", "time": "day", "camera": "static"}
+    truth = {"kind": "ball", "colour": "red", "motion": "left", "fact": "roll_left", "surroundings": "snow", "time": "day", "camera": "static"}
     clip = rolling(**settings)
     return measures.Case(Video(clip), truth, Video(clip.repeat(2, 1).repeat(2, 2)))
 
@@ -134,8 +134,8 @@ def test_filmed_cases_are_what_the_measures_can_read_and_prompts_say_what_they_s
         assert look(one.video.frames) == (one.truth["colour"], one.truth["motion"])
         assert one.truth["surroundings"] in measures.EVEN
         assert one.video.frames.shape == (16, 128, 128, 3)
-    assert case().said() == "a red cube rolls to the left in the snow by day, static camera"
-    assert case().said(colour="orange", surroundings="beach", time="night") == "an orange cube rolls to the left on the beach at night, static camera"
+    assert case().said() == "a red ball rolls to the left in the snow by day, static camera"
+    assert case().said(colour="orange", surroundings="beach", time="night") == "an orange ball rolls to the left on the beach at night, static camera"
     assert judged({"schema": 2, "subjects": [], "camera": {"kind": "static"}}) is None
 
 
@@ -181,12 +181,12 @@ def test_a_probe_reads_the_words_and_goals_know_them(tmp_path):
     cases, made = [case(), case(), case()], []
 
     def sure(clips):
-        return [{"colour": "yellow", "surroundings": "street", "time": "night", "motion": "left"} for _ in clips]
+        return [{"colour": "yellow", "kind": "cone", "surroundings": "street", "time": "night", "motion": "left"} for _ in clips]
 
     figures = measures.edit(Echo(), cases, made, sure)["strength_0.9"]
-    assert [video.metadata["prompt"].split()[1] for video in made] == ["yellow", "red", "red"]
-    assert "on the street by day" in made[1].metadata["prompt"] and "in the snow at night" in made[2].metadata["prompt"]
-    assert [figures[name]["share"] for name in ("changed", "colour", "surroundings", "time", "changed")] == [1.0] * 5
+    assert [" ".join(video.metadata["prompt"].split()[1:3]) for video in made] == ["yellow ball", "red cylinder", "red ball", "red ball"] * 3
+    assert "on the street by day" in made[2].metadata["prompt"] and "in the snow at night" in made[3].metadata["prompt"]
+    assert [figures[name]["share"] for name in ("changed", "colour", "kind", "surroundings", "time")] == [0.75, 1.0, 0.0, 1.0, 1.0]
     generated = measures.generate(Echo(), [case(), case()], [], sure)
     assert [generated[name]["share"] for name in ("colour", "motion", "motion_real", "time_real")] == [0, 1, 1, 0]
     assert "fact" not in generated

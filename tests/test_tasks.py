@@ -370,11 +370,16 @@ def test_a_refinement_is_announced_before_anything_is_enlarged(dreamer: Reverie,
 
 def test_of_a_large_clip_that_was_given_only_what_is_new_is_dreamed_and_progress_says_so(dreamer: Reverie):
     video, plans, steps = clip(32, "300x201"), [], []
-    settings = {"announce": lambda canvases, config: plans.extend(canvases), "progress": lambda done, total: steps.append((done, total))}
+    watched = []
+    settings = {
+        "announce": lambda canvases, config: plans.extend(canvases), "progress": lambda done, total: steps.append((done, total)),
+        "watch": lambda step: watched.append((step.done, step.total, step.frames().shape)),
+    }  # fmt: skip
     longer = dreamer.extend(video, "a ball", seconds=0.5, num_steps=2, **settings)
     assert np.array_equal(longer.frames[:32], video.frames) and longer.num_frames == 36
     assert [num_windows(plan) for plan in plans] == [1, 1] and plans[1].strength.amax((1, 2)).tolist() == pytest.approx([0.0] * 8 + [tasks.REFINE])
     assert [total for _, total in steps] == [4] * len(steps) and [done for done, _ in steps] == sorted({done for done, _ in steps}) and steps[-1] == (4, 4)
+    assert [seen[:2] for seen in watched] == steps and [seen[2][2] > 160 for seen in watched] == [False, False, True, True]  # the draft, then what is enlarged
     same = dreamer.edit(video, "a ball", strength=0, **FAST)
     assert np.array_equal(same.frames, video.frames) and "draft" not in same.metadata
 

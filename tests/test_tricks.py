@@ -17,6 +17,7 @@ from reverie.worlds import words
 
 PAINTS = {"red": (220, 30, 30), "yellow": (220, 200, 20), "blue": (30, 60, 220), "orange": (230, 110, 20), "green": (20, 150, 40), "purple": (140, 30, 200)}
 COLOURS = ("red", "blue", "yellow")
+ROLLERS = ("ball", "cylinder")
 SIDE, COUNT = 96, 16
 
 
@@ -27,19 +28,19 @@ def ground(seed: int, width: int = SIDE) -> np.ndarray:
     return np.clip(90 + 40 * (seed % 4) + patches + rng.integers(-4, 5, (SIDE, width)) + np.linspace(0, 20, width), 0, 255).astype(np.uint8)[..., None].repeat(3, 2)
 
 
-def told(clip: np.ndarray, surroundings: str, time: str) -> np.ndarray:
-    """The clip with a corner that says where and when, for `reader`."""
+def told(clip: np.ndarray, kind: str, surroundings: str, time: str) -> np.ndarray:
+    """The clip with a corner that says what, where and when, for `reader`."""
     clip = clip.copy()
-    clip[:, :6, :6] = 20 + 40 * measures.EVEN.index(surroundings) + 20 * ("day", "night").index(time)
+    clip[:, :6, :6] = 20 + 120 * ROLLERS.index(kind) + 40 * measures.EVEN.index(surroundings) + 20 * ("day", "night").index(time)
     return clip
 
 
 def reader(clips: Any) -> list[Facts]:
     """A look that reads all that a probe does."""
     facts = look_at_all(clips := list(clips))
-    corners = [divmod(round((float(np.median(clip[:, :6, :6])) - 20) / 20), 2) for clip in clips]
-    places = [{"surroundings": measures.EVEN[a] if 0 <= a < 3 else "none", "time": ("day", "night")[b]} for a, b in corners]
-    return [{**fact, **place, "kind": "cube", "camera": "static"} for fact, place in zip(facts, places, strict=True)]
+    corners = [round((float(np.median(clip[:, :6, :6])) - 20) / 20) for clip in clips]
+    places = [{"kind": ROLLERS[n // 6 % 2], "surroundings": measures.EVEN[n // 2 % 3] if 0 <= n < 12 else "none", "time": ("day", "night")[n % 2]} for n in corners]
+    return [{**fact, **place, "camera": "static"} for fact, place in zip(facts, places, strict=True)]
 
 
 def rolling(n: int, colour: str, frames: int = COUNT, seed: int | None = None, start: int | None = None, wrap: bool = False) -> np.ndarray:
@@ -56,8 +57,8 @@ def rolling(n: int, colour: str, frames: int = COUNT, seed: int | None = None, s
 
 def case(n: int) -> measures.Case:
     way = "left" if n % 2 == 0 else "right"
-    truth = {"kind": "cube", "colour": COLOURS[n], "motion": way, "fact": f"roll_{way}", "surroundings": measures.EVEN[n % 3], "time": ("day", "night")[n % 2], "camera": "static"}
-    clip = told(rolling(n, COLOURS[n]), truth["surroundings"], truth["time"])
+    truth = {"kind": "ball", "colour": COLOURS[n], "motion": way, "fact": f"roll_{way}", "surroundings": measures.EVEN[n % 3], "time": ("day", "night")[n % 2], "camera": "static"}
+    clip = told(rolling(n, COLOURS[n]), truth["kind"], truth["surroundings"], truth["time"])
     grain = np.random.default_rng(n).integers(-2, 3, (1, 2 * SIDE, 2 * SIDE, 1))
     return measures.Case(Video(clip), truth, Video(np.clip(clip.repeat(2, 1).repeat(2, 2) + grain, 0, 255).astype(np.uint8)))
 
@@ -72,7 +73,7 @@ def colour_in(prompt: str) -> str:
 
 def as_told(clip: np.ndarray, prompt: str) -> Video:
     """The clip with the corner that its prompt asks for."""
-    places = ((measures.EVEN, words.PLACES), (("day", "night"), words.TIMES))
+    places = ((ROLLERS, words.KINDS), (measures.EVEN, words.PLACES), (("day", "night"), words.TIMES))
     return Video(told(clip, *(next(key for key in keys if said[key][0] in prompt) for keys, said in places)))
 
 

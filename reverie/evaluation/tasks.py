@@ -24,6 +24,7 @@ from reverie.sampling.storyboard import film, parse
 from reverie.sampling.tasks import STRENGTHS, resized
 from reverie.video import Video
 from reverie.worlds import words
+from reverie.worlds.figures import THINGS
 from reverie.worlds.scene import Format, truth_of
 
 SEED = 2001  # of the scenes that are filmed as cases; with 1001 settings and goals were chosen
@@ -36,6 +37,7 @@ SHADED = 0.1  # of its median: by how much at least the brightness of a thing va
 PROJECTED = 4  # times that Lanczos is brought back to its draft
 HELD = {"clip": 8, "image": 1}  # frames that a loop is dreamed around
 SHOTS = [(place, time) for time in ("day", "night") for place in EVEN]  # of a storyboard
+DOERS = {"roll": ("ball", "cylinder"), "slide": ("cube", "cone", "cylinder")}  # of what only some kinds do
 Figures = dict[str, Any]
 Goals = dict[str, tuple[float, float]]  # of figures: the least and the most
 
@@ -392,19 +394,25 @@ def fill(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look)
 
 
 def edit(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look) -> Figures:
-    """Another colour is asked for (in turn also other surroundings or another time, where the look reads them): is it seen, and does the thing still go where it went?"""
-    turns = {"colour": ["red", "yellow", "blue", "orange", "green", "purple"], "surroundings": [*EVEN], "time": ["day", "night"]}
-    names = itertools.cycle([name for name in turns if name in look([cases[0].video.frames])[0]])
-    asked = [(name, (turns[name] * 2)[turns[name].index(c.truth[name]) + 1]) for c, name in zip(cases, names, strict=False)]
+    """Another colour is asked for (where the look reads them, of every case also another kind, other surroundings, another time): is it seen, and does the thing still go where it went?"""
+    names = [name for name in ("colour", "kind", "surroundings", "time") if name in look([cases[0].video.frames])[0]]
+    asked = [(n, c, name, _other(c, name)) for n, c in enumerate(cases) for name in names]
     figures: Figures = {}
     for strength in (0.4, *STRENGTHS.values()):
-        made[:] = [dreamer.edit(c.video, c.said(**dict([change])), strength=strength, seed=n) for n, (c, change) in enumerate(zip(cases, asked, strict=True))]
-        read = zip(look([v.frames for v in made]), made, cases, asked, strict=True)
-        seen = [facts[name] == wanted and (name != "colour" or _retinted(v.frames, c.video.frames) < RETINTED) for facts, v, c, (name, wanted) in read]
-        kinds = {kind: share([right for right, (name, _) in zip(seen, asked, strict=True) if name == kind]) for kind, _ in asked}
-        kept = _median([correlation(v.frames, c.video.frames) for v, c in zip(made, cases, strict=True)])
-        figures[f"strength_{strength}"] = {"changed": share(seen), **kinds, "track_correlation": kept}
+        made[:] = [dreamer.edit(c.video, c.said(**{name: wanted}), strength=strength, seed=n) for n, c, name, wanted in asked]
+        read = zip(look([v.frames for v in made]), made, asked, strict=True)
+        seen = [facts[name] == wanted and (name != "colour" or _retinted(v.frames, c.video.frames) < RETINTED) for facts, v, (_, c, name, wanted) in read]
+        kinds = {name: share(seen[k :: len(names)]) for k, name in enumerate(names)}
+        kept = _median([correlation(v.frames, c.video.frames) for v, (_, c, *_) in zip(made, asked, strict=True)])
+        figures[f"strength_{strength}"] = {"changed": _by_case([seen[k : k + len(names)] for k in range(0, len(seen), len(names))]), **kinds, "track_correlation": kept}
     return figures
+
+
+def _other(case: Case, name: str) -> str:
+    """The next colour, kind that does the same, place or time."""
+    verb = case.truth["fact"].partition("_")[0]
+    words = {"colour": ("red", "yellow", "blue", "orange", "green", "purple"), "kind": DOERS.get(verb, THINGS), "surroundings": EVEN, "time": ("day", "night")}[name]
+    return words[(words.index(case.truth[name]) + 1) % len(words)]
 
 
 def _retinted(frames: np.ndarray, other: np.ndarray) -> float:

@@ -51,7 +51,7 @@ class Settings(TypedDict, total=False):
     guidance_interval: tuple[float, float]
     solver: Literal["euler", "heun"]
     progress: Progress
-    watch: Callable[["Step"], None]  # sees every step of every window
+    watch: Callable[["Step"], None]  # sees every step of every window, of a large clip those of the draft and then those of enlarging it
     references: Sequence[Video]  # pictures of what is to be seen, as context that is not shown
     context: Context  # what the windows of a long clip see of what is finished
     announce: Callable[[Sequence[Canvas], SamplerConfig], None]  # told what is to be filled, before it is
@@ -110,7 +110,7 @@ def load(folder: str | Path | None = None, dtype: torch.dtype | None = None) -> 
 
 @dataclass(frozen=True)
 class Step:
-    """How far a request is: steps done of total, seconds left, and the latents of what is being dreamed (of a long clip: its present
+    """How far a request is: steps done of total, seconds left (of a draft and of enlarging it in turn), and the latents of what is being dreamed (of a long clip: its present
     window), as clean as they are now.
     """
 
@@ -317,22 +317,24 @@ class Reverie:
         self, full: Canvas, make: Callable[[Any, Any], Canvas], given: Any, how: dict[str, Any], config: SamplerConfig, settings: Settings
     ) -> Video:  # fmt: skip
         """The task on a draft, from what was given made smaller; the draft, refined to the size of `full`; and what was given over it."""
-        size, progress, context = (full.width, full.height), settings.get("progress"), settings.get("context")
+        size, progress, watch, context = (full.width, full.height), settings.get("progress"), settings.get("watch"), settings.get("context")
         small = tasks.draft_size(*size)
         less = {**how, **{name: side for name, side in zip(("width", "height"), small, strict=True) if name in how}}
         canvas = self.referring(make(tasks.for_draft(given, size, small), less), settings)
-        planned = replace(tasks.with_tiles(full), strength=full.strength.clamp_max(tasks.REFINE))
+        about = {**full.about, "draft": f"{small[0]}x{small[1]}", "refined": tasks.REFINE}
+        planned = replace(tasks.with_tiles(full), strength=full.strength.clamp_max(tasks.REFINE), about=about)
         if "announce" in settings:
             settings["announce"]([canvas, planned], config)
         first, last = (num_windows(part, context) * config.num_steps for part in (canvas, planned))
         known = make(given, {**how, **({"encode": self._blank} if "encode" in how else {})})  # as `full`, with what was given
-        draft = self.film([canvas], config, progress and (lambda done, _: progress(done, first + last)), context, settings.get("watch"), settings.get("journal"))[0]
-        about = {**full.about, "draft": draft.size, "refined": tasks.REFINE}
+        drafted, refined = progress and (lambda done, _: progress(done, first + last)), progress and (lambda done, _: progress(first + done, first + last))
+        draft = self.film([canvas], config, drafted, context, watch and (lambda step: watch(replace(step, total=first + last))), settings.get("journal"))[0]
         large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, given=known.given, seed=full.seed, about=about)
         same = ("prompts", "prompt_ids", "window", "period", "negative_prompt", "variation", "other_seed")
         large = replace(large, **{name: getattr(full, name) for name in same})
         plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
-        video = self.film([large], plain, progress and (lambda done, _: progress(first + done, first + last)), context, journal=settings.get("journal"))[0]
+        seen = watch and (lambda step: watch(replace(step, done=first + step.done, total=first + last)))
+        video = self.film([large], plain, refined, context, seen, settings.get("journal"))[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
 
     def referring(self, canvas: Canvas, settings: Settings) -> Canvas:
