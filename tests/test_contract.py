@@ -37,7 +37,7 @@ def test_imports_go_down_only():
 def test_files_and_package_stay_small():
     lines = {path: path.read_text().count("\n") for path in FILES}
     assert {str(p): n for p, n in lines.items() if n > 600} == {}
-    assert sum(lines.values()) < 17200  # a budget, a third of it for the worlds: growth is a decision (`make size`)
+    assert sum(lines.values()) < 17250  # a budget, a third of it for the worlds: growth is a decision (`make size`)
 
 
 def test_the_library_does_not_print_unpickle_evaluate_or_swallow():

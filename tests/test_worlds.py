@@ -3,9 +3,12 @@
 import hashlib
 import json
 import math
+import os
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -447,3 +450,11 @@ def test_a_view_projects_and_unprojects():
     points = np.array([[0.5, 1.0, 0.3], [-2, 4, 2.0]])
     screen, depth = view.project(points, 1.5)
     assert view.unproject(screen, depth, 1.5) == pytest.approx(points)
+
+
+def test_triton_is_loaded_before_the_renderer_where_it_is_installed(tmp_path: Path):
+    """Its LLVM after Mesa's ends the process; the real one is not part of torch's CPU build."""
+    (tmp_path / "triton.py").write_text("import sys\nassert 'mujoco.egl' not in sys.modules\n")
+    script = "import sys; from reverie.worlds.stage import stage; stage('day'); print('triton' in sys.modules, 'mujoco.egl' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "True"], done.stderr

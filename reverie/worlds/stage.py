@@ -4,7 +4,9 @@ The picture is drawn at twice its size and averaged, which is the only anti-alia
 grounds, the stripes and the sky; everything else is handed over part by part, so a new scene compiles nothing. Made once per process.
 """
 
+import contextlib
 import functools
+import importlib
 import logging
 import math
 from collections.abc import Sequence
@@ -322,6 +324,8 @@ def stage(time: str, quality: str = FINE) -> Stage:
 @functools.cache
 def _graphics():  # type: ignore[no-untyped-def]
     """The GL context and the simulator, which is imported here and in motion.py only."""
+    with contextlib.suppress(ImportError):  # of torch's CUDA build: it and Mesa's software renderer bring an LLVM each, and the process crashes where triton's is the second
+        importlib.import_module("triton")
     try:
         import mujoco
     except ImportError as error:
