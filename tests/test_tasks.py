@@ -380,6 +380,9 @@ def test_of_a_large_clip_that_was_given_only_what_is_new_is_dreamed_and_progress
     assert [num_windows(plan) for plan in plans] == [1, 1] and plans[1].strength.amax((1, 2)).tolist() == pytest.approx([0.0] * 8 + [tasks.REFINE])
     assert [total for _, total in steps] == [4] * len(steps) and [done for done, _ in steps] == sorted({done for done, _ in steps}) and steps[-1] == (4, 4)
     assert [seen[:2] for seen in watched] == steps and [seen[2][2] > 160 for seen in watched] == [False, False, True, True]  # the draft, then what is enlarged
+    plans.clear(), steps.clear()
+    dreamer.animate(clip(1, "224x224"), "a ball", num_frames=32, num_steps=1, **settings)  # the picture's three copies in front are the draft's alone
+    assert steps[-1] == (sum(map(num_windows, plans)),) * 2
     same = dreamer.edit(video, "a ball", strength=0, **FAST)
     assert np.array_equal(same.frames, video.frames) and "draft" not in same.metadata
 

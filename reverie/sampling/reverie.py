@@ -18,7 +18,7 @@ from reverie.layers.precision import Linear, fast_dtype
 from reverie.layers.weights import digest, load_weights, save_weights
 from reverie.patches.patches import PATCH
 from reverie.sampling import tasks
-from reverie.sampling.canvas import WINDOW, Canvas, consistent
+from reverie.sampling.canvas import WINDOW, Canvas, Given, consistent
 from reverie.sampling.recut import with_sound
 from reverie.sampling.sampler import SamplerConfig, sample
 from reverie.sampling.stream import Context, Journal, Windows, num_windows
@@ -322,19 +322,22 @@ class Reverie:
         less = {**how, **{name: side for name, side in zip(("width", "height"), small, strict=True) if name in how}}
         canvas = self.referring(make(tasks.for_draft(given, size, small), less), settings)
         about = {**full.about, "draft": f"{small[0]}x{small[1]}", "refined": tasks.REFINE}
-        planned = replace(tasks.with_tiles(full), strength=full.strength.clamp_max(tasks.REFINE), about=about)
+        same = {name: getattr(full, name) for name in ("prompts", "prompt_ids", "window", "period", "negative_prompt", "variation", "other_seed")}
+
+        def enlarged(draft: Video, given: Given | None, encode: tasks.Encode) -> Canvas:
+            canvas = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=encode, width=full.width, height=full.height, given=given, seed=full.seed, about=about)
+            return replace(canvas, **same)
+
+        planned = enlarged(Video(np.broadcast_to(np.uint8(0), (full.num_frames, *small[::-1], 3)), full.fps), full.given, self._blank)
         if "announce" in settings:
             settings["announce"]([canvas, planned], config)
         first, last = (num_windows(part, context) * config.num_steps for part in (canvas, planned))
         known = make(given, {**how, **({"encode": self._blank} if "encode" in how else {})})  # as `full`, with what was given
         drafted, refined = progress and (lambda done, _: progress(done, first + last)), progress and (lambda done, _: progress(first + done, first + last))
         draft = self.film([canvas], config, drafted, context, watch and (lambda step: watch(replace(step, total=first + last))), settings.get("journal"))[0]
-        large = tasks.enlarged(draft, full.prompts[0], tasks.REFINE, encode=self.encode, width=full.width, height=full.height, given=known.given, seed=full.seed, about=about)
-        same = ("prompts", "prompt_ids", "window", "period", "negative_prompt", "variation", "other_seed")
-        large = replace(large, **{name: getattr(full, name) for name in same})
         plain = replace(config, guidance_scale=1.0)  # at this strength guidance changes nothing but the time
         seen = watch and (lambda step: watch(replace(step, done=first + step.done, total=first + last)))
-        video = self.film([large], plain, refined, context, seen, settings.get("journal"))[0]
+        video = self.film([enlarged(draft, known.given, self.encode)], plain, refined, context, seen, settings.get("journal"))[0]
         return replace(video, metadata={**video.metadata, **to_dict(config)}, latents=None)
 
     def referring(self, canvas: Canvas, settings: Settings) -> Canvas:
