@@ -186,7 +186,7 @@ def test_a_probe_reads_the_words_and_goals_know_them(tmp_path):
     figures = measures.edit(Echo(), cases, made, sure)["strength_0.9"]
     assert [" ".join(video.metadata["prompt"].split()[1:3]) for video in made] == ["yellow ball", "red cylinder", "red ball", "red ball"] * 3
     assert "on the street by day" in made[2].metadata["prompt"] and "in the snow at night" in made[3].metadata["prompt"]
-    assert [figures[name]["share"] for name in ("changed", "colour", "kind", "surroundings", "time")] == [0.75, 1.0, 0.0, 1.0, 1.0]
+    assert [figures[name]["share"] for name in ("changed", "colour", "kind", "surroundings", "time", "rest")] == [0.75, 1.0, 0.0, 1.0, 1.0, 0.0]
     generated = measures.generate(Echo(), [case(), case()], [], sure)
     assert [generated[name]["share"] for name in ("colour", "motion", "motion_real", "time_real")] == [0, 1, 1, 0]
     assert "fact" not in generated

@@ -394,15 +394,17 @@ def fill(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look)
 
 
 def edit(dreamer: Reverie, cases: Sequence[Case], made: list[Video], look: Look) -> Figures:
-    """Another colour is asked for (where the look reads them, of every case also another kind, other surroundings, another time): is it seen, and does the thing still go where it went?"""
+    """Another colour is asked for (where the look reads them, of every case also another kind, other surroundings, another time): is it seen, is the rest read as before, and does the thing still go where it went?"""
     names = [name for name in ("colour", "kind", "surroundings", "time") if name in look([cases[0].video.frames])[0]]
     asked = [(n, c, name, _other(c, name)) for n, c in enumerate(cases) for name in names]
     figures: Figures = {}
     for strength in (0.4, *STRENGTHS.values()):
         made[:] = [dreamer.edit(c.video, c.said(**{name: wanted}), strength=strength, seed=n) for n, c, name, wanted in asked]
-        read = zip(look([v.frames for v in made]), made, asked, strict=True)
+        read = list(zip(look([v.frames for v in made]), made, asked, strict=True))
         seen = [facts[name] == wanted and (name != "colour" or _retinted(v.frames, c.video.frames) < RETINTED) for facts, v, (_, c, name, wanted) in read]
-        kinds = {name: share(seen[k :: len(names)]) for k, name in enumerate(names)}
+        kinds: Figures = {name: share(seen[k :: len(names)]) for k, name in enumerate(names)}
+        rest = [[facts[other] == c.truth[other] for other in names if other != name] for facts, _, (_, c, name, _) in read]
+        kinds |= {"rest": by_case(sum(map(sum, rest)) / sum(map(len, rest)), len(cases), sum(map(len, rest)))} if len(names) > 1 else {}
         kept = _median([correlation(v.frames, c.video.frames) for v, (_, c, *_) in zip(made, asked, strict=True)])
         figures[f"strength_{strength}"] = {"changed": _by_case([seen[k : k + len(names)] for k in range(0, len(seen), len(names))]), **kinds, "track_correlation": kept}
     return figures
@@ -564,7 +566,7 @@ GOALS: dict[str, Goals] = {  # of a task; inner figures behind a slash; of a gai
     "extend": {"onward_after": (0.8, 1.25), "onward_before": (0.8, 1.25), "joint_after": (0, 1.2), "joint_before": (0, 1.2)},
     "loop": {**{f"{name}{kind}": goal for kind in ("", "_clip", "_image") for name, goal in LOOP.items()}, "better_than_cross_fade": (0.75, ANY), "better_than_ping_pong": (0.75, ANY)},
     "fill": {"gap": (0.01, ANY), "rate": (0.01, ANY)}, "connect": TRANSITION, "blend": TRANSITION,
-    "edit": {"strength_0.9/changed": (0.8, ANY), "strength_0.9/track_correlation": (0.8, ANY)}, "inpaint": {"replaced": (0.75, ANY), "found": (0.75, ANY), "seam": (0, 1.2)},
+    "edit": {f"strength_0.9/{name}": (0.8, ANY) for name in ("colour", "kind", "surroundings", "time", "rest", "track_correlation")}, "inpaint": {"replaced": (0.75, ANY), "found": (0.75, ANY), "seam": (0, 1.2)},
     "outpaint": {"seam": (0, 1.2), "detail": (0.7, 1.3), "against_padding": (0.01, ANY)},
     "refine": {**{f"{kind}against_{trick}": (0.05, ANY) for kind in ("", "large_") for trick in ("lanczos", "back_projection")}, "one_thing": (0.9, ANY)},
     "storyboard": {"kept": (0.85, ANY), "other_place": (0.85, ANY), "surroundings": (0.85, ANY)},
